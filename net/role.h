@@ -1,0 +1,67 @@
+/*
+ * role.h - the contract between a role and whatever runs it (net/io/loop.c, or t/sim/world.c).
+ *
+ * A role is a machine without descriptors and clocks: something came, here is the time,
+ * put what you want done into the outbox.  It stands beneath both sides, so that no
+ * include points up.
+ */
+#ifndef ROLE_H
+#define ROLE_H
+
+#include "net/proto/outbox.h"
+#include "net/proto/verdict.h"
+
+struct config;
+struct store;
+
+/* What a role instance (one per worker) is given for life. */
+struct role_env {
+	const struct config *conf;
+	struct store *store;		/* NULL for a node */
+	unsigned worker, workers;	/* this worker's index, and how many there are */
+	bool restarted;			/* this worker replaces one that died */
+	struct now start;		/* the time of open() */
+};
+
+enum note_from { NOTE_WORKER, NOTE_HELPER, NOTE_MASTER };
+
+/* A message from the same role in another worker, the helper, or the master. */
+struct note {
+	enum note_from from;
+	unsigned worker;	/* NOTE_WORKER: who sent it */
+	struct bytes data;
+};
+
+enum role_needs {
+	NEEDS_STORE = 1,	/* the service's LMDB store */
+	NEEDS_TUN = 2,		/* a TUN device */
+	NEEDS_HELPER = 4,	/* the helper process */
+};
+
+struct role {
+	const char *name;
+	const char *text;	/* one sentence, for -h and the manual */
+	unsigned needs;
+
+	/* Makes this worker's instance; NULL with a line in err (owned by the caller, 256). */
+	void *(*open)(const struct role_env *env, char *err);
+	void (*close)(void *self);
+
+	/* Datagrams came.  Counts exactly one verdict per segment. */
+	void (*input)(void *self, struct now now, struct batch *in, struct outbox *out);
+	/* Virtual IP packets came from the TUN device: one packet per batch for now. */
+	void (*packets)(void *self, struct now now, struct batch *in, struct outbox *out);
+	void (*flow)(void *self, struct now now, const struct flow_event *ev,
+		     struct outbox *out);
+	void (*note)(void *self, struct now now, const struct note *note, struct outbox *out);
+	/* Called once after open(), then whenever expiry() has passed. */
+	void (*tick)(void *self, struct now now, struct outbox *out);
+	/* Boot-clock time of the next tick, or NEVER. */
+	uint64_t (*expiry)(const void *self);
+
+	const struct verdicts *(*verdicts)(const void *self);
+};
+
+extern const struct role role_as, role_nms, role_node;
+
+#endif
