@@ -64,4 +64,21 @@ struct role {
 
 extern const struct role role_as, role_nms, role_node;
 
+/*
+ * The helper process's side: slow work and the CA key, one request at a time.  The process
+ * that runs it gathers what is waiting, calls store_begin(), serve() for each, store_end(),
+ * and only then sends the answers (group commit, then acknowledge).
+ */
+struct helper {
+	/* store: opened STORE_WRITE.  NULL with a line in err (256). */
+	void *(*open)(const struct config *conf, struct store *store, struct now now, char *err);
+	/* Writes the answer, returns its octets (0: none). */
+	size_t (*serve)(void *self, struct now now, struct bytes request, uint8_t *answer, size_t cap);
+	void (*close)(void *self);
+};
+
+#define HELPER_MESSAGE_MAX 8192		/* octets of a request or an answer */
+
+extern const struct helper helper_as;
+
 #endif
