@@ -35,7 +35,8 @@ bool ip_parse(struct addr *a, const char *text, uint16_t port)
 		family = 4;
 	else if (inet_pton(AF_INET6, text, ip) == 1)
 		family = 6;
-	if (!family)
+	/* ::ffff:0:0/96 is IPv4 in disguise: whoever means it shall say it */
+	if (!family || (family == 6 && memcmp(ip, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0))
 		return false;
 	memset(a, 0, sizeof *a);
 	a->family = family;

@@ -53,14 +53,21 @@ struct ca;
  * Opens the CA kept in dir, or makes it at first start: root (10 years) and intermediate
  * (1 year) keys and certificates as root.key root.crt issuer.key issuer.crt (PEM; keys 0600).
  * Writes by temporary file and rename; a half-made CA is completed or named in err.
+ * An intermediate past half its life is renewed under its key: leaves hold under either.
  */
 struct ca *ca_open(const char *dir, const char *domain, uint64_t now, char *err);
 void ca_free(struct ca *ca);
+/*
+ * What nodes pin: SHA-256 of the root's DER, of the CA kept in dir.  Reads only; false with
+ * err when there is none.
+ */
+bool ca_fingerprint(const char *dir, uint8_t sha[32], char *err);
 struct bytes ca_root(const struct ca *ca);		/* DER, valid until ca_free() */
 struct bytes ca_issuer(const struct ca *ca);		/* intermediate, DER */
 /*
  * Issues a leaf for the request's keys.  The request's signature must hold; every name and
  * address comes from the arguments, never from the request.  ip4/ip6 NULL: none.
+ * The end is cut to the intermediate's; none is issued after that until ca_open() renews it.
  * server: serverAuth too (the AS itself).  Returns octets of DER, 0 with err.
  */
 size_t ca_issue(struct ca *ca, struct bytes csr, const char *fqdn, const uint8_t *ip4,

@@ -1,10 +1,13 @@
 /*
  * token.h - simple packet authentication, the published 8-bit token: a turnstile, never a proof.
  *
- * Cloud time is cut into slots of 250 ms.  Per epoch of 256 slots (64 s) the tokens are a
- * permutation of 0..255 keyed by SecretCommonValue and the epoch (Fisher-Yates driven by
- * SipHash), whose first 8 values are kept clear of the last 8 of the epoch before, so no value
- * recurs for about a minute.  Valid: slots from -1.25 s to +0.25 s of the receiver's cloud time.
+ * Cloud time is cut into slots of 250 ms, slots into epochs of 256 (64 s).  The tokens of an
+ * epoch are a permutation of 0..255 keyed by SecretCommonValue: start with p[i] = i; for i
+ * from 255 down to 1 swap p[i] and p[j], j = SipHash-2-4(SecretCommonValue, "token" |
+ * epoch u64 | i u8) mod (i + 1).  Then, for i from 0 to 7, as long as p[i] is among the last 8
+ * of the epoch before, swap it with p[n], n counting up from 8 (the last 8 never move).  So
+ * any 9 slots in a row have different tokens; a value recurs once an epoch.
+ * Valid: slots from -1.25 s to +0.25 s of the receiver's cloud time.
  */
 #ifndef TOKEN_H
 #define TOKEN_H

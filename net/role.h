@@ -20,6 +20,7 @@ struct role_env {
 	struct store *store;		/* NULL for a node */
 	unsigned worker, workers;	/* this worker's index, and how many there are */
 	bool restarted;			/* this worker replaces one that died */
+	uint8_t boot_id[16];		/* names this boot of the machine */
 	struct now start;		/* the time of open() */
 };
 

@@ -30,6 +30,7 @@ struct store;
 enum store_mode {
 	STORE_READ,		/* services' workers: accounts read-only, own live environment read-write */
 	STORE_WRITE,		/* helper and verbs: accounts read-write, no live environment of one's own */
+	STORE_ALL,		/* worker and helper in one process (the simulator): both read-write */
 };
 
 /*

@@ -25,21 +25,28 @@ struct out_item *out_add(struct outbox *out, enum out_kind kind)
 	return item;
 }
 
-/* The item first: a flush for want of items must not take the scratch bytes with it. */
-static struct out_item *add_copy(struct outbox *out, enum out_kind kind, const void *buf,
-				 size_t len)
+struct out_item *out_reserve(struct outbox *out, enum out_kind kind, size_t n)
 {
 	struct out_item *item;
 	uint8_t *p;
 
+	/* flushed here for want of items, never between taking the scratch and the item */
 	if (out->n == OUTBOX_ITEMS)
 		out->flush(out);
-	p = out_space(out, len);
-	if (len)
-		memcpy(p, buf, len);
+	p = out_space(out, n);
 	item = out_add(out, kind);
 	item->buf = p;
-	item->len = (uint32_t)len;
+	item->len = (uint32_t)n;
+	return item;
+}
+
+static struct out_item *add_copy(struct outbox *out, enum out_kind kind, const void *buf,
+				 size_t len)
+{
+	struct out_item *item = out_reserve(out, kind, len);
+
+	if (len)
+		memcpy(item->buf, buf, len);
 	return item;
 }
 

@@ -95,7 +95,9 @@ struct outbox {
 
 /* Room for n (<= 65,536) octets in the scratch, with HEADROOM before and TAILROOM behind. */
 uint8_t *out_space(struct outbox *out, size_t n);
-/* Next free item, zeroed, of this kind. */
+/* An item of this kind with n octets of scratch of its own in buf; len is set. */
+struct out_item *out_reserve(struct outbox *out, enum out_kind kind, size_t n);
+/* Next free item, zeroed, of this kind.  May flush: what was taken by out_space() before is gone. */
 struct out_item *out_add(struct outbox *out, enum out_kind kind);
 
 /* Copying forms, for everything that is not the data path. */

@@ -11,6 +11,9 @@ enum verdict {
 	V_COUNT
 };
 
+/* From a check that ends no packet: go on.  Never counted. */
+#define V_PASSED V_COUNT
+
 /* Packets by how they ended, one set per role and worker. */
 struct verdicts {
 	uint64_t count[V_COUNT];

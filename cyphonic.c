@@ -1,0 +1,598 @@
+/*
+ * cyphonic.c - the program: arguments, the verb table, the log.  And the tour of the house.
+ *
+ * CYPHONIC is an overlay network: devices of a domain find each other by name and talk
+ * end-to-end encrypted, wherever they are.  One executable plays every part:
+ *
+ *	node	this computer on the overlay: TUN device, tunnels, resolver
+ *	as	authentication service: who may take part, with which name, addresses, certificate
+ *	nms	node management service: who is where, and how two nodes reach each other
+ *
+ *	    node A ---- TLS: log in ----> AS	    master: rights, sockets, lock, restarts
+ *	       |  \                        |	      |-- helper: CA key, password hashes, accounts
+ *	       |   `--- UDP: register, --> NMS	      `-- worker 0..n: one loop, all roles each
+ *	       |        ask for a path     |
+ *	    node B <-----------------------'	    (one box per process, see net/io/master.c)
+ *
+ * The rooms, from the bottom; each may look down, never up:
+ *
+ *	cyphonic.h, text.c	the words everybody uses: bytes, ids, addresses, time, log
+ *	crypto/			secrets: keys as types, certificates, passwords; knows no packets
+ *	store/			what is kept: configuration, accounts, registrations; knows no protocol
+ *	net/proto/		the protocol: octets and a time in, datagrams and a verdict out.
+ *				wire.def is the whole wire on a page, verdict.def every packet's end
+ *	roles/			who does what: as.c, nms.c, node.c, each a story from the top
+ *	net/io/			descriptors, clocks, processes; knows no protocol
+ *
+ * roles/ and net/io/ meet in net/role.h and net/proto/outbox.h alone, so t/sim/ can put a
+ * simulated world where net/io/ stands.  A reader with five minutes: net/role.h, then
+ * net/proto/wire.def, then roles/node.c.
+ */
+#include "net/io/ask.h"
+#include "net/io/master.h"
+#include "net/io/owner.h"
+#include "net/io/prompt.h"
+#include "net/proto/wire.h"
+#include "roles/admin.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CONFIG_FILE "/etc/cyphonic/cyphonic.yaml"
+#define WORDS_MAX 8
+#define ERR 256
+
+enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
+
+/* ---- the log ---- */
+
+/* The program's one mutable variable: every room says cy_log(), this is where it ends. */
+static struct {
+	enum log_level level;
+	char who[64];		/* "" for verbs, whose lines are for a person at a terminal */
+} sink = { .level = LOG_INFO };
+
+static void call_me(const char *name)
+{
+	snprintf(sink.who, sizeof sink.who, "%s", name);
+}
+
+static size_t log_head(char *line, size_t room, enum log_level level)
+{
+	static const char *const word[] = { "error", "warn", "info", "debug" };
+	char when[32];
+	struct timespec t;
+	struct tm tm;
+
+	if (!*sink.who)
+		return (size_t)snprintf(line, room, "cyphonic: ");
+	clock_gettime(CLOCK_REALTIME, &t);
+	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", gmtime_r(&t.tv_sec, &tm));
+	return (size_t)snprintf(line, room, "%s.%03dZ %s %s: ", when, (int)(t.tv_nsec / 1000000),
+				word[level], sink.who);
+}
+
+void cy_log(enum log_level level, const char *fmt, ...)
+{
+	char line[1024];
+	size_t n, i;
+	va_list ap;
+
+	if (level > sink.level)
+		return;
+	n = log_head(line, sizeof line, level);
+	va_start(ap, fmt);
+	n += (size_t)vsnprintf(line + n, sizeof line - n - 1, fmt, ap);
+	va_end(ap);
+	n = MIN(n, sizeof line - 2);
+	/* a name from outside must not make lines of its own */
+	for (i = 0; i < n; i++)
+		if ((uint8_t)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	line[n] = '\n';
+	/* one write: lines of several processes do not mix */
+	if (write(STDERR_FILENO, line, n + 1) < 0)
+		return;
+}
+
+/* ---- the cast ---- */
+
+static const struct {
+	const struct role *role;
+	const struct helper *helper;
+} cast[] = {
+	{ &role_as, &helper_as },
+	{ &role_nms, NULL },
+	{ &role_node, NULL },
+};
+
+/* ---- options and verbs ---- */
+
+enum { O_CONFIG, O_ROLE, O_TEST, O_HELP, O_VERSION, O_JSON, O_PASSWORD, O_KIND, O_COUNT, OPTIONS };
+
+static const struct option_row {
+	char letter;
+	const char *name, *arg;
+	const char *verbs;	/* that take it, NULL: all */
+	const char *text;
+} option[OPTIONS] = {
+	[O_CONFIG] = { 'c', "config", "FILE", NULL, "configuration, default " CONFIG_FILE },
+	[O_ROLE] = { 0, "role", "ROLES", NULL, "as, nms, node or all, several joined by ',': instead of the file's" },
+	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
+	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
+	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
+	[O_JSON] = { 0, "json", NULL, "account device ca status ping", "results as JSON" },
+	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE, '-' for standard input" },
+	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
+	[O_COUNT] = { 'c', "count", "N", "ping", "ping so often, default 1" },
+};
+
+struct call {
+	const char *value[OPTIONS];	/* NULL: not given; "" for those without argument */
+	const char *word[WORDS_MAX];	/* verb and arguments */
+	unsigned words;
+	const struct verb *verb;	/* NULL: run the daemon */
+	struct config conf;
+};
+
+static int ask_for_status(struct call *c);
+static int ask_for_pong(struct call *c);
+
+enum { PASSWORD = 1, NO_STORE = 2 };
+
+static const struct verb {
+	const char *name, *sub, *args;
+	unsigned least, most;		/* arguments */
+	unsigned flags;
+	int (*admin)(const struct admin *a);
+	int (*run)(struct call *c);
+	void (*print)(FILE *out);
+	const char *text;
+} verb[] = {
+	{ "account", "add", "ID", 1, 1, PASSWORD, .admin = admin_account_add,
+	  .text = "make an account; asks for its password" },
+	{ "account", "list", "", 0, 0, 0, .admin = admin_account_list, .text = "all accounts" },
+	{ "account", "password", "ID", 1, 1, PASSWORD, .admin = admin_account_password,
+	  .text = "set a new password" },
+	{ "account", "disable", "ID", 1, 1, 0, .admin = admin_account_disable,
+	  .text = "none of its devices may log in" },
+	{ "account", "enable", "ID", 1, 1, 0, .admin = admin_account_enable, .text = "they may again" },
+	{ "account", "delete", "ID", 1, 1, 0, .admin = admin_account_delete,
+	  .text = "delete it and its devices" },
+	{ "device", "add", "ACCOUNT NAME", 2, 2, 0, .admin = admin_device_add,
+	  .text = "make a device; gives it its virtual addresses" },
+	{ "device", "list", "[ACCOUNT]", 0, 1, 0, .admin = admin_device_list,
+	  .text = "all devices, or those of an account" },
+	{ "device", "disable", "NAME", 1, 1, 0, .admin = admin_device_disable,
+	  .text = "it may not log in" },
+	{ "device", "enable", "NAME", 1, 1, 0, .admin = admin_device_enable, .text = "it may again" },
+	{ "device", "delete", "NAME", 1, 1, 0, .admin = admin_device_delete, .text = "delete it" },
+	{ "ca", "fingerprint", "", 0, 0, NO_STORE, .admin = admin_ca_fingerprint,
+	  .text = "what nodes write as node.root" },
+	{ "status", NULL, "", 0, 0, 0, .run = ask_for_status, .text = "what the running daemon does" },
+	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
+	  .text = "ask another node over the overlay for a sign of life" },
+	{ "print", "config-example", "", 0, 0, 0, .print = config_print_example,
+	  .text = "a configuration with every key" },
+	{ "print", "config-manual", "", 0, 0, 0, .print = config_print_manual,
+	  .text = "the keys' list in the manual" },
+	{ "print", "wire-manual", "", 0, 0, 0, .print = wire_print_manual,
+	  .text = "the protocol manual's tables" },
+	{ "print", "wire-dictionary", "", 0, 0, 0, .print = wire_print_dictionary,
+	  .text = "a dictionary for fuzzers" },
+};
+
+static void print_help(void)
+{
+	char left[64];
+	size_t i;
+
+	printf("usage: cyphonic [-c FILE] [--role=ROLES]           run, in the foreground\n"
+	       "       cyphonic node [-c FILE]                     the same with --role=node\n"
+	       "       cyphonic [-c FILE] VERB [ARGUMENT...]\n\nRoles:\n");
+	for (i = 0; i < ARRAY_SIZE(cast); i++)
+		printf("  %-28s %s\n", cast[i].role->name, cast[i].role->text);
+	printf("\nVerbs:\n");
+	for (i = 0; i < ARRAY_SIZE(verb); i++) {
+		snprintf(left, sizeof left, "%s%s%s %s", verb[i].name, verb[i].sub ? " " : "",
+			 verb[i].sub ? verb[i].sub : "", verb[i].args);
+		printf("  %-28s %s\n", left, verb[i].text);
+	}
+	printf("\nOptions:\n");
+	for (i = 0; i < OPTIONS; i++) {
+		snprintf(left, sizeof left, "%c%c%s--%s%s%s", option[i].letter ? '-' : ' ',
+			 option[i].letter ? option[i].letter : ' ', option[i].letter ? ", " : "  ",
+			 option[i].name, option[i].arg ? "=" : "", option[i].arg ? option[i].arg : "");
+		printf("  %-28s %s%s%s%s\n", left, option[i].text, option[i].verbs ? " (" : "",
+		       option[i].verbs ? option[i].verbs : "", option[i].verbs ? ")" : "");
+	}
+}
+
+/* ---- what was probably meant ---- */
+
+/* Letters to insert, delete or change to make b of a; both short. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[32], i, k, n = (unsigned)MIN(strlen(b), ARRAY_SIZE(row) - 1);
+
+	for (k = 0; k <= n; k++)
+		row[k] = k;
+	for (i = 0; a[i]; i++) {
+		unsigned corner = i;
+
+		row[0] = i + 1;
+		for (k = 1; k <= n; k++) {
+			unsigned change = corner + (a[i] != b[k - 1]);
+
+			corner = row[k];
+			row[k] = MIN(change, MIN(row[k], row[k - 1]) + 1);
+		}
+	}
+	return row[n];
+}
+
+/* Keeps name in *best if it is closer to word; start with *least = 3. */
+static void consider(const char *word, const char *name, unsigned *least, const char **best)
+{
+	unsigned d = distance(word, name);
+
+	if (strlen(word) > 1 && (d < *least || (*least == 3 && !strncmp(word, name, strlen(word))))) {
+		*least = d;
+		*best = name;
+	}
+}
+
+static int unknown(const char *what, const char *word, const char *dash, const char *meant)
+{
+	cy_log(LOG_ERROR_, "unknown %s '%.60s'%s%s%s%s (cyphonic -h lists all)", what, word,
+	       meant ? ": did you mean '" : "", meant ? dash : "", meant ? meant : "",
+	       meant ? "'?" : "");
+	return EXIT_USAGE;
+}
+
+static int unknown_option(const char *word)
+{
+	char name[32];
+	const char *best = NULL;
+	unsigned i, least = 3;
+
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
+		 word + strspn(word, "-"));
+	for (i = 0; i < OPTIONS; i++)
+		consider(name, option[i].name, &least, &best);
+	return unknown("option", word, "--", best);
+}
+
+static int unknown_verb(const struct call *c)
+{
+	bool first_known = false;
+	const char *best = NULL;
+	unsigned i, least = 3;
+
+	for (i = 0; i < ARRAY_SIZE(verb); i++)
+		first_known |= strcmp(verb[i].name, c->word[0]) == 0;
+	if (first_known && c->words < 2) {
+		cy_log(LOG_ERROR_, "'%s' alone says too little (cyphonic -h lists what may follow)", c->word[0]);
+		return EXIT_USAGE;
+	}
+	for (i = 0; i < ARRAY_SIZE(verb); i++)
+		if (!first_known)
+			consider(c->word[0], verb[i].name, &least, &best);
+		else if (verb[i].sub && strcmp(verb[i].name, c->word[0]) == 0)
+			consider(c->word[1], verb[i].sub, &least, &best);
+	if (!first_known && !best)
+		for (i = 0; i < ARRAY_SIZE(cast); i++)
+			consider(c->word[0], cast[i].role->name, &least, &best);
+	return unknown(first_known ? c->word[0] : "verb", c->word[first_known], "", best);
+}
+
+/* ---- reading the arguments ---- */
+
+static bool has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+	const char *p;
+
+	for (p = list; n && (p = strstr(p, word)); p += n)
+		if ((p == list || p[-1] == ' ') && (p[n] == ' ' || p[n] == '\0'))
+			return true;
+	return false;
+}
+
+/* -c is --count behind ping and --config elsewhere: an option of the verb goes before. */
+static int find_option(const struct call *c, char letter, const char *name, size_t n)
+{
+	const char *at = c->words ? c->word[0] : "";
+	int i, found = -1;
+
+	for (i = 0; i < OPTIONS; i++) {
+		const struct option_row *o = &option[i];
+
+		if (letter ? o->letter != letter : strlen(o->name) != n || memcmp(o->name, name, n) != 0)
+			continue;
+		if (found < 0 || (o->verbs && has_word(o->verbs, at)))
+			found = i;
+	}
+	return found;
+}
+
+/* Takes argv[*i], and the next one if the option wants it. */
+static int take_option(struct call *c, int argc, char **argv, int *i)
+{
+	const char *word = argv[*i], *rest;
+	bool is_long = word[1] == '-';
+	int o;
+
+	if (is_long) {
+		rest = word + strcspn(word, "=");
+		o = find_option(c, 0, word + 2, (size_t)(rest - word) - 2);
+		rest = *rest ? rest + 1 : NULL;
+	} else {
+		o = find_option(c, word[1], NULL, 0);
+		rest = word[2] ? word + 2 : NULL;
+	}
+	if (o < 0 || (!option[o].arg && rest && !is_long))
+		return unknown_option(word);
+	if (!option[o].arg && rest) {
+		cy_log(LOG_ERROR_, "--%s takes no argument", option[o].name);
+		return EXIT_USAGE;
+	}
+	if (option[o].arg && !rest && ++*i < argc)
+		rest = argv[*i];
+	if (option[o].arg && (!rest || !*rest)) {
+		cy_log(LOG_ERROR_, "--%s wants %s", option[o].name, option[o].arg);
+		return EXIT_USAGE;
+	}
+	c->value[o] = rest ? rest : "";
+	return EXIT_DONE;
+}
+
+static int take_word(struct call *c, const char *word)
+{
+	/* "cyphonic node": the role first, then perhaps a verb */
+	if (!c->words && !c->value[O_ROLE] && config_role(word)) {
+		c->value[O_ROLE] = word;
+		return EXIT_DONE;
+	}
+	if (c->words == WORDS_MAX) {
+		cy_log(LOG_ERROR_, "too many words (cyphonic -h)");
+		return EXIT_USAGE;
+	}
+	c->word[c->words++] = word;
+	return EXIT_DONE;
+}
+
+static int take_arguments(struct call *c, int argc, char **argv)
+{
+	bool options = true;
+	int i, status = EXIT_DONE;
+
+	for (i = 1; i < argc && status == EXIT_DONE; i++)
+		if (options && strcmp(argv[i], "--") == 0)
+			options = false;
+		else if (options && argv[i][0] == '-' && argv[i][1])
+			status = take_option(c, argc, argv, &i);
+		else
+			status = take_word(c, argv[i]);
+	return status;
+}
+
+/* Fills c->verb and leaves only its arguments in word[]. */
+static int find_verb(struct call *c)
+{
+	unsigned i, skip;
+
+	for (i = 0; i < ARRAY_SIZE(verb) && !c->verb; i++)
+		if (strcmp(verb[i].name, c->word[0]) == 0 &&
+		    (!verb[i].sub || (c->words > 1 && strcmp(verb[i].sub, c->word[1]) == 0)))
+			c->verb = &verb[i];
+	if (!c->verb)
+		return unknown_verb(c);
+	skip = c->verb->sub ? 2 : 1;
+	c->words -= skip;
+	memmove(c->word, c->word + skip, c->words * sizeof c->word[0]);
+	if (c->words >= c->verb->least && c->words <= c->verb->most)
+		return EXIT_DONE;
+	cy_log(LOG_ERROR_, "%s arguments; usage: cyphonic %s%s%s %s",
+	       c->words < c->verb->least ? "missing" : "too many", c->verb->name,
+	       c->verb->sub ? " " : "", c->verb->sub ? c->verb->sub : "", c->verb->args);
+	return EXIT_USAGE;
+}
+
+static int check_options(const struct call *c)
+{
+	const char *name = c->verb ? c->verb->name : "";
+	unsigned i;
+
+	for (i = 0; i < OPTIONS; i++)
+		if (c->value[i] && option[i].verbs && !has_word(option[i].verbs, name)) {
+			cy_log(LOG_ERROR_, "--%s is for %s only", option[i].name, option[i].verbs);
+			return EXIT_USAGE;
+		}
+	return EXIT_DONE;
+}
+
+/* Bits of "as,nms"; 0 when a word is no role. */
+static uint32_t role_bits(const char *list)
+{
+	char text[64], *word, *rest = NULL;
+	uint32_t bits = 0, bit;
+
+	snprintf(text, sizeof text, "%s", list);
+	for (word = strtok_r(text, ",+", &rest); word; word = strtok_r(NULL, ",+", &rest)) {
+		bit = config_role(word);
+		if (!bit)
+			return 0;
+		bits |= bit;
+	}
+	return bits;
+}
+
+static int load_config(struct call *c, uint32_t *bits)
+{
+	const char *file = c->value[O_CONFIG] ? c->value[O_CONFIG] : CONFIG_FILE;
+
+	*bits = c->value[O_ROLE] ? role_bits(c->value[O_ROLE]) : 0;
+	if (c->value[O_ROLE] && !*bits) {
+		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, node, all", c->value[O_ROLE]);
+		return EXIT_USAGE;
+	}
+	return config_load(&c->conf, file, *bits, stderr) ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* ---- doing it ---- */
+
+/* The database belongs to the daemon's user, and so must all that is written into it. */
+static struct store *open_store(const struct config *conf, char *err)
+{
+	struct owner owner;
+	uint8_t boot_id[16];
+
+	if (access(conf->state, F_OK) != 0 &&
+	    !(owner_find(&owner, conf->user, err) && owner_dir(conf->state, &owner, 0700, err)))
+		return NULL;
+	if (!owner_of(&owner, conf->state, err) || !owner_become(&owner, err))
+		return NULL;
+	if (!master_boot_id(boot_id)) {
+		snprintf(err, ERR, "cannot read /proc/sys/kernel/random/boot_id");
+		return NULL;
+	}
+	return store_open(conf->state, STORE_WRITE, 0, 0, boot_id, err);
+}
+
+static int administer(struct call *c)
+{
+	char password[PROMPT_MAX], err[ERR] = "";
+	struct admin a = {
+		.conf = &c->conf, .word = c->word, .words = c->words, .kind = c->value[O_KIND],
+		.now = (uint64_t)time(NULL), .json = c->value[O_JSON] != NULL, .out = stdout,
+		.password.p = (const uint8_t *)password,
+	};
+	int status = EXIT_FAILED;
+
+	if (c->verb->flags & PASSWORD)
+		a.password.n = prompt_password(c->value[O_PASSWORD], c->word[0], password, err);
+	if (!*err && !(c->verb->flags & NO_STORE))
+		a.store = open_store(&c->conf, err);
+	if (*err)
+		cy_log(LOG_ERROR_, "%s", err);
+	else
+		status = c->verb->admin(&a);
+	wipe(password, sizeof password);
+	if (a.store)
+		store_close(a.store);
+	return status;
+}
+
+static struct ask ask_of(const struct call *c)
+{
+	struct ask a = { .run = c->conf.run, .json = c->value[O_JSON] != NULL, .out = stdout };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cast); i++)
+		if (config_role(cast[i].role->name) & c->conf.roles)
+			a.role[a.roles++] = cast[i].role->name;
+	return a;
+}
+
+static int ask_for_status(struct call *c)
+{
+	struct ask a = ask_of(c);
+
+	return ask_status(&a);
+}
+
+static int ask_for_pong(struct call *c)
+{
+	struct ask a = ask_of(c);
+	const char *text = c->value[O_COUNT] ? c->value[O_COUNT] : "1";
+	char *end;
+	unsigned long count = strtoul(text, &end, 10);
+
+	if (*end || *text < '0' || *text > '9' || count < 1 || count > 1000000) {
+		cy_log(LOG_ERROR_, "--count=%.40s: a number from 1 to 1000000", text);
+		return EXIT_USAGE;
+	}
+	a.role[0] = role_node.name;
+	a.roles = 1;
+	return ask_ping(&a, c->word[0], (unsigned)count);
+}
+
+static int run_daemon(struct call *c, uint32_t bits)
+{
+	struct master_plan plan = { .conf = &c->conf, .role_bits = bits, .call = call_me };
+	char names[64] = "";
+	size_t i, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(cast); i++) {
+		if (!(config_role(cast[i].role->name) & c->conf.roles))
+			continue;
+		plan.role[plan.roles] = cast[i].role;
+		plan.helper[plan.roles++] = cast[i].helper;
+		n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? "+" : "",
+				      cast[i].role->name);
+	}
+	plan.names = names;
+	sink.level = (enum log_level)c->conf.log_level;
+	call_me("master");
+	return master_run(&plan);
+}
+
+static int test_config(const struct call *c)
+{
+	struct owner owner;
+	char err[ERR];
+
+	if (!owner_find(&owner, c->conf.user, err)) {
+		cy_log(LOG_ERROR_, "%s: %s", c->conf.file, err);
+		return EXIT_FAILED;
+	}
+	printf("%s: good\n", c->conf.file);
+	return EXIT_DONE;
+}
+
+static int perform(struct call *c)
+{
+	uint32_t bits;
+	int status;
+
+	if (c->verb && c->verb->print) {
+		c->verb->print(stdout);
+		return EXIT_DONE;
+	}
+	status = load_config(c, &bits);
+	if (status)
+		return status;
+	if (c->value[O_TEST])
+		return test_config(c);
+	if (!c->verb)
+		return run_daemon(c, bits);
+	return c->verb->admin ? administer(c) : c->verb->run(c);
+}
+
+int main(int argc, char **argv)
+{
+	struct call call = { .words = 0 };
+	int status = take_arguments(&call, argc, argv);
+
+	if (status)
+		return status;
+	if (call.value[O_HELP]) {
+		print_help();
+	} else if (call.value[O_VERSION]) {
+		printf("cyphonic %s\n", CYPHONIC_VERSION);
+	} else {
+		status = call.words ? find_verb(&call) : EXIT_DONE;
+		if (!status)
+			status = check_options(&call);
+		if (!status)
+			status = perform(&call);
+	}
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		cy_log(LOG_ERROR_, "cannot write the result");
+		return EXIT_FAILED;
+	}
+	return status;
+}

@@ -1,0 +1,313 @@
+/* ask.c - one question, one line of JSON back, from each role of each worker in turn. */
+#include "net/io/ask.h"
+#include "net/io/door.h"
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ANSWER_MAX (1024 * 1024)
+#define PATIENCE_MS 3000	/* with a worker that is busy */
+#define PING_MS 5000		/* long enough for a path to be made */
+
+/* ---- one exchange ---- */
+
+static int64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int dial(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), e;
+
+	snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
+		return fd;
+	e = errno;
+	close(fd);
+	errno = e;
+	return -1;
+}
+
+static bool send_line(int fd, const json_t *question)
+{
+	char *text = json_dumps(question, JSON_COMPACT);
+	size_t n = text ? strlen(text) : 0;
+	bool good;
+
+	if (!text)
+		return false;
+	text[n] = '\n';		/* over the NUL: the line is sent with its length */
+	good = send(fd, text, n + 1, MSG_NOSIGNAL) == (ssize_t)(n + 1);
+	free(text);
+	return good;
+}
+
+/* Reads until the other side closes or a line is whole; NULL when that takes too long. */
+static json_t *read_line(int fd, int wait_ms)
+{
+	char *buf = malloc(ANSWER_MAX);
+	int64_t end = clock_ms() + wait_ms;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	json_t *answer = NULL;
+	size_t n = 0;
+
+	while (buf && n < ANSWER_MAX && !memchr(buf, '\n', n)) {
+		int64_t left = end - clock_ms();
+		ssize_t got;
+
+		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
+			break;
+		got = recv(fd, buf + n, ANSWER_MAX - n, 0);
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+	}
+	if (n)
+		answer = json_loadb(buf, n, JSON_DISABLE_EOF_CHECK, NULL);
+	free(buf);
+	if (json_is_object(answer))
+		return answer;
+	json_decref(answer);
+	return NULL;
+}
+
+/*
+ * Asks `role` in worker `index`.  NULL with errno: ENOENT there is no such worker, ECONNREFUSED nobody
+ * listens, ETIMEDOUT no (sensible) answer.  The caller owns the answer.
+ */
+static json_t *exchange(const struct ask *a, const char *role, unsigned index,
+			const json_t *question, int wait_ms)
+{
+	char path[DOOR_PATH];
+	int fd = dial(door_control_path(path, a->run, role, index));
+	json_t *answer = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (send_line(fd, question))
+		answer = read_line(fd, wait_ms);
+	close(fd);
+	errno = ETIMEDOUT;
+	return answer;
+}
+
+static int no_daemon(const struct ask *a, int e)
+{
+	char path[DOOR_PATH];
+
+	door_control_path(path, a->run, a->role[0], 0);
+	if (e == ENOENT || e == ECONNREFUSED)
+		cy_log(LOG_ERROR_, "no cyphonic with role %s is running here (nobody answers at %s)",
+		       a->role[0], path);
+	else
+		cy_log(LOG_ERROR_, "%s: %s%s", path, strerror(e),
+		       e == EACCES ? ": try as root or as a member of the daemon's group" : "");
+	return 1;
+}
+
+/* ---- status ---- */
+
+static void print_object(FILE *out, json_t *object, unsigned depth);
+
+static void print_scalar(FILE *out, const json_t *value)
+{
+	char *text;
+
+	if (json_is_string(value)) {
+		fprintf(out, "%s", json_string_value(value));
+		return;
+	}
+	text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+	fprintf(out, "%s", text ? text : "?");
+	free(text);
+}
+
+static void print_array(FILE *out, json_t *array, unsigned depth)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(array, i, item) {
+		if (json_is_object(item)) {
+			fprintf(out, "%*s-\n", (int)depth * 2, "");
+			print_object(out, item, depth + 1);
+		} else {
+			fprintf(out, "%*s", (int)depth * 2, "");
+			print_scalar(out, item);
+			fputc('\n', out);
+		}
+	}
+}
+
+static void print_object(FILE *out, json_t *object, unsigned depth)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object, key, value) {
+		fprintf(out, "%*s%-*s", (int)depth * 2, "", 26 - (int)depth * 2, key);
+		if (json_is_object(value) || json_is_array(value)) {
+			fputc('\n', out);
+			if (json_is_object(value))
+				print_object(out, value, depth + 1);
+			else
+				print_array(out, value, depth + 1);
+			continue;
+		}
+		fputc(' ', out);
+		print_scalar(out, value);
+		fputc('\n', out);
+	}
+}
+
+static const char *string(json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return s ? s : "?";
+}
+
+static void print_workers(const struct ask *a, json_t *workers)
+{
+	json_t *worker;
+	size_t i;
+
+	json_array_foreach(workers, i, worker) {
+		fprintf(a->out, "%s%s.%d\n", i ? "\n" : "", string(worker, "role"),
+			(int)json_integer_value(json_object_get(worker, "worker")));
+		json_object_del(worker, "role");
+		json_object_del(worker, "worker");
+		print_object(a->out, worker, 1);
+	}
+}
+
+static void print_json(FILE *out, const json_t *object)
+{
+	json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+	fputc('\n', out);
+}
+
+/* Adds the answers of all workers of one role; the errno that ended it, or 0. */
+static int collect(const struct ask *a, const char *role, json_t *workers, int *status)
+{
+	json_t *question = json_pack("{s:s}", "cmd", "status"), *answer;
+	unsigned i;
+	int e = 0;
+
+	for (i = 0; i < WORKERS_MAX && !e; i++) {
+		answer = exchange(a, role, i, question, PATIENCE_MS);
+		if (!answer && errno != ETIMEDOUT) {
+			e = errno;
+			break;
+		}
+		if (!answer)
+			answer = json_pack("{s:s, s:i, s:s}", "role", role, "worker", (int)i, "error",
+					   "no answer");
+		*status |= json_object_get(answer, "error") != NULL;
+		json_array_append_new(workers, answer);
+	}
+	json_decref(question);
+	return e;
+}
+
+int ask_status(const struct ask *a)
+{
+	json_t *workers = json_array();
+	json_t *all = json_pack("{s:s, s:s, s:O}", "schema", "cyphonic.status.v1", "version",
+				CYPHONIC_VERSION, "workers", workers);
+	int e = 0, status = 0;
+	unsigned r;
+
+	for (r = 0; r < a->roles; r++)
+		e = collect(a, a->role[r], workers, &status);
+	if (!json_array_size(workers))
+		status = no_daemon(a, e);
+	else if (a->json)
+		print_json(a->out, all);
+	else
+		print_workers(a, workers);
+	json_decref(workers);
+	json_decref(all);
+	return status;
+}
+
+/* ---- ping ---- */
+
+/* The first answer that is no refusal, else the last refusal, else NULL with errno. */
+static json_t *ping_workers(const struct ask *a, const json_t *question)
+{
+	json_t *last = NULL, *answer;
+	bool silent = false;
+	unsigned i;
+
+	for (i = 0; i < WORKERS_MAX; i++) {
+		answer = exchange(a, a->role[0], i, question, PING_MS + 1000);
+		if (!answer && errno != ETIMEDOUT)
+			break;
+		if (!answer) {
+			silent = true;
+			continue;
+		}
+		json_decref(last);
+		last = answer;
+		if (!json_object_get(answer, "error"))
+			break;
+	}
+	if (silent)
+		errno = ETIMEDOUT;
+	return last;
+}
+
+static int ping_once(const struct ask *a, const char *name, json_t *question)
+{
+	json_t *answer;
+	int status = 0;
+
+	answer = ping_workers(a, question);
+	if (!answer)
+		return no_daemon(a, errno);
+	if (json_object_get(answer, "error"))
+		status = 1;
+	if (a->json) {
+		json_object_set_new(answer, "schema", json_string("cyphonic.ping.v1"));
+		print_json(a->out, answer);
+	} else if (status) {
+		fprintf(a->out, "no pong from %s: %s\n", name, string(answer, "error"));
+	} else {
+		fprintf(a->out, "pong from %s (%s) via %s %s in %.2f ms\n", string(answer, "name"),
+			string(answer, "address"), string(answer, "via"), string(answer, "peer"),
+			json_number_value(json_object_get(answer, "rtt_ms")));
+	}
+	fflush(a->out);
+	json_decref(answer);
+	return status;
+}
+
+int ask_ping(const struct ask *a, const char *name, unsigned count)
+{
+	json_t *question = json_pack("{s:s, s:s, s:i}", "cmd", "ping", "name", name, "wait_ms", PING_MS);
+	int status = 0;
+	unsigned i;
+
+	if (!question) {
+		cy_log(LOG_ERROR_, "the name is no UTF-8 text");
+		return 1;
+	}
+	for (i = 0; i < count; i++) {
+		if (i)
+			sleep(1);
+		status |= ping_once(a, name, question);
+	}
+	json_decref(question);
+	return status;
+}

@@ -1,0 +1,32 @@
+/*
+ * ask.h - verbs that talk to a running daemon by its control sockets.
+ *
+ * A control socket (one for each role and worker) takes one JSON object on one line and answers with one on one line:
+ *	{"cmd": "status"}
+ *		-> an object of the role's own making, "role" and "worker" in it
+ *	{"cmd": "ping", "name": NAME, "wait_ms": MS}
+ *		-> {"name": FQDN, "address": IP, "via": "direct", "peer": "IP:PORT", "rtt_ms": 0.42}
+ *	{"error": "why not"}
+ *		-> whenever it cannot
+ * NAME is a device's name, its FQDN or a virtual address.
+ */
+#ifndef ASK_H
+#define ASK_H
+
+#include "cyphonic.h"
+#include <stdio.h>
+
+struct ask {
+	const char *run;		/* directory of the control sockets */
+	const char *role[4];		/* names of the roles to ask, as in their sockets' names */
+	unsigned roles;
+	bool json;
+	FILE *out;			/* results; errors go to the log */
+};
+
+/* All return the exit status: 0 done, 1 failed, no reply, or no daemon running. */
+int ask_status(const struct ask *a);
+/* Asks role[0], the node, count times, a second apart. */
+int ask_ping(const struct ask *a, const char *name, unsigned count);
+
+#endif

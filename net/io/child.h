@@ -1,0 +1,54 @@
+/*
+ * child.h - the processes below the master: what each inherits, when one is started again,
+ * how all are stopped.
+ */
+#ifndef CHILD_H
+#define CHILD_H
+
+#include "net/io/helper.h"
+#include "net/io/owner.h"
+#include <sys/types.h>
+
+#define DEATHS_MAX 5			/* so many deaths ... */
+#define DEATHS_TIME (10 * SEC)		/* ... in this time: the next start waits as long */
+
+struct child {
+	pid_t pid;			/* 0: not running */
+	uint64_t born;			/* boot clock */
+	uint64_t death[DEATHS_MAX];	/* the last ones, a ring */
+	unsigned deaths;
+	uint64_t again;			/* start at this time; NEVER: not planned */
+};
+
+/* Everything the master keeps for life. */
+struct house {
+	const struct config *conf;
+	struct owner owner;
+	void (*call)(const char *name);	/* names the calling process in the log */
+	const char *roles;		/* "as+nms", for names in the log */
+	struct worker_setup *worker;	/* [count] */
+	unsigned count;
+	bool has_helper;
+	struct helper_setup desk;	/* its fd[]: the helper's ends */
+	int master_end[WORKERS_MAX];	/* of each worker's `master` */
+	int signals, lock;
+	struct child child[WORKERS_MAX + 1];	/* workers, then the helper */
+	bool stopping;
+	bool failed;			/* a child could not even start: the master gives up */
+	uint64_t kill_at;		/* stopping: patience ends */
+};
+
+/* "as+nms.0", or "helper". */
+const char *child_name(char out[64], const struct house *h, unsigned i);
+/* Starts every child that is due. */
+void child_start_due(struct house *h, uint64_t now);
+/* Collects the dead and plans their successors (not while stopping). */
+void child_reap(struct house *h, uint64_t now);
+/* Tells the workers by this signal, the helper when they are gone; kills at kill_at. */
+void child_stop(struct house *h, int signal, uint64_t kill_at);
+/* Progress of stopping; true when nobody is left. */
+bool child_all_gone(struct house *h, uint64_t now);
+/* Boot-clock time of the next thing to do here, or NEVER. */
+uint64_t child_expiry(const struct house *h);
+
+#endif

@@ -1,0 +1,369 @@
+/*
+ * master.c - makes what lasts (directories, lock, sockets, TUN, channel), starts the
+ * children and then only waits: for signals, deaths, and requests for privileged things.
+ */
+#include "net/io/channel.h"
+#include "net/io/child.h"
+#include "net/io/door.h"
+#include "net/io/loop.h"
+#include "net/io/master.h"
+#include "net/io/priv.h"
+#include "store/config.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ERR 256
+#define PATH_SIZE 320
+#define QUICK (5 * SEC)		/* patience with a quick stop */
+#define GRACEFUL (30 * SEC)	/* and with a graceful one */
+
+bool master_boot_id(uint8_t id[16])
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	char text[64] = "", digits[33] = "";
+	unsigned i, n = 0;
+
+	if (!f)
+		return false;
+	if (!fgets(text, sizeof text, f))
+		text[0] = '\0';
+	fclose(f);
+	for (i = 0; text[i] && n < 32; i++)
+		if (text[i] != '-')
+			digits[n++] = text[i];
+	errno = EINVAL;
+	return hex_parse(id, 16, digits);
+}
+
+/* ---- one instance per state directory ---- */
+
+/*
+ * A POSIX lock: it names its holder, is not inherited by children, and dies with the
+ * process however that dies.
+ */
+static bool lock_state(struct house *h, char *err)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof path, "%s/master.lock", h->conf->state);
+	h->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (h->lock < 0) {
+		snprintf(err, ERR, "cannot open %.180s: %s", path, strerror(errno));
+		return false;
+	}
+	if (fcntl(h->lock, F_SETLK, &lock) == 0)
+		return true;
+	fcntl(h->lock, F_GETLK, &lock);
+	snprintf(err, ERR, "state directory %.120s is in use by cyphonic with pid %d: stop that one, or "
+		 "give this one another 'state'", h->conf->state, (int)lock.l_pid);
+	return false;
+}
+
+static bool make_directories(struct house *h, char *err)
+{
+	const struct config *conf = h->conf;
+	char ca[PATH_SIZE];
+
+	snprintf(ca, sizeof ca, "%s/ca", conf->state);
+	return owner_find(&h->owner, conf->user, err) &&
+	       owner_dir(conf->state, &h->owner, 0700, err) && lock_state(h, err) &&
+	       (!h->has_helper || owner_dir(ca, &h->owner, 0700, err)) &&
+	       owner_dir(conf->run, &h->owner, 0755, err);
+}
+
+/* ---- what the workers inherit ---- */
+
+static unsigned cores(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof set, &set) < 0)
+		return 1;
+	return MIN((unsigned)CPU_COUNT(&set), WORKERS_MAX);
+}
+
+static unsigned worker_count(const struct master_plan *plan)
+{
+	if (plan->conf->workers)
+		return MIN(plan->conf->workers, WORKERS_MAX);
+	return plan->conf->roles == ROLE_NODE ? 1 : cores();
+}
+
+static bool needs(const struct master_plan *plan, unsigned need)
+{
+	unsigned i, all = 0;
+
+	for (i = 0; i < plan->roles; i++)
+		all |= plan->role[i]->needs;
+	return all & need;
+}
+
+static bool pair(int *a, int *b)
+{
+	int fd[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) < 0)
+		return false;
+	*a = fd[0];
+	*b = fd[1];
+	return true;
+}
+
+static bool furnish_worker(struct house *h, const struct master_plan *plan, unsigned i)
+{
+	struct worker_setup *w = &h->worker[i];
+
+	*w = (struct worker_setup){
+		.index = i, .count = h->count, .conf = h->conf, .roles = plan->roles,
+		.tun = -1, .helper = -1, .master = -1,
+	};
+	memcpy(w->role, plan->role, sizeof w->role);
+	return master_boot_id(w->boot_id) && pair(&w->master, &h->master_end[i]) &&
+	       (!h->has_helper || pair(&w->helper, &h->desk.fd[i]));
+}
+
+static bool furnish(struct house *h, const struct master_plan *plan, char *err)
+{
+	struct channel *channel = channel_new(h->count);
+	unsigned i;
+	int tun = -1;
+
+	h->worker = calloc(h->count, sizeof *h->worker);
+	for (i = 0; h->worker && channel && i < h->count; i++)
+		if (!furnish_worker(h, plan, i))
+			break;
+	if (!h->worker || !channel || i < h->count) {
+		snprintf(err, ERR, "cannot furnish %u workers: %s", h->count, strerror(errno));
+		return false;
+	}
+	h->desk.conf = h->conf;
+	h->desk.workers = h->count;
+	memcpy(h->desk.helper, plan->helper, sizeof h->desk.helper);
+	memcpy(h->desk.boot_id, h->worker[0].boot_id, sizeof h->desk.boot_id);
+	if (needs(plan, NEEDS_TUN) && (tun = door_tun(h->conf->node_tun, err)) < 0)
+		return false;
+	for (i = 0; i < h->count; i++) {
+		h->worker[i].channel = channel;
+		h->worker[i].tun = tun;
+	}
+	return doors_open(h->worker, plan->conf, err) &&
+	       doors_control_open(h->worker, h->owner.uid, h->owner.gid, err);
+}
+
+static bool catch_signals(struct house *h, char *err)
+{
+	static const int wanted[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2 };
+	sigset_t set;
+	unsigned i;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	for (i = 0; i < ARRAY_SIZE(wanted); i++)
+		sigaddset(&set, wanted[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	h->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (h->signals < 0)
+		snprintf(err, ERR, "cannot catch signals: %s", strerror(errno));
+	return h->signals >= 0;
+}
+
+/* ---- HUP ---- */
+
+/* The keys that differ, each with a comma behind it. */
+static void list_changes(const struct config *a, const struct config *b, FILE *out)
+{
+	const char *section = "", *dot = "";
+
+#define SECTION(name, text) section = #name; dot = ".";
+#define END_SECTION(name) section = dot = "";
+#define DIFF(member, key) \
+	if (memcmp(&a->member, &b->member, sizeof a->member) != 0) \
+		fprintf(out, "%s%s%s, ", section, dot, key);
+#define STRING(member, key, ...) DIFF(member, key)
+#define REQUIRED_STRING(member, key, ...) DIFF(member, key)
+#define NUMBER(member, key, ...) DIFF(member, key)
+#define DURATION(member, key, ...) DIFF(member, key)
+#define ADDRESSES(member, key, ...) DIFF(member, key)
+#define REQUIRED_ADDRESSES(member, key, ...) DIFF(member, key)
+#define PREFIX(member, key, ...) DIFF(member, key)
+#define ENUM(member, key, ...) DIFF(member, key)
+#define ROLES(member, key, ...) DIFF(member, key)
+#include "store/config.def"
+#undef SECTION
+#undef END_SECTION
+#undef DIFF
+#undef STRING
+#undef REQUIRED_STRING
+#undef NUMBER
+#undef DURATION
+#undef ADDRESSES
+#undef REQUIRED_ADDRESSES
+#undef PREFIX
+#undef ENUM
+#undef ROLES
+}
+
+static void log_lines(enum log_level level, char *text)
+{
+	char *line, *rest = NULL;
+
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		cy_log(level, "%s", line);
+}
+
+/* was: the configuration as it was read at start. */
+static void reread(const struct master_plan *plan, const struct config *was)
+{
+	struct config *fresh = calloc(1, sizeof *fresh);
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+	int errors = -1;
+
+	if (fresh && out) {
+		errors = config_load(fresh, was->file, plan->role_bits, out);
+		if (errors == 0)
+			list_changes(was, fresh, out);
+	}
+	if (out)
+		fclose(out);
+	if (errors > 0)
+		log_lines(LOG_ERROR_, text);
+	if (errors)
+		cy_log(LOG_ERROR_, "configuration not taken; going on with the one read at start");
+	else if (n < 2)
+		cy_log(LOG_INFO, "configuration read again: nothing changed");
+	else
+		cy_log(LOG_WARN, "configuration read again and good, but not applied before a restart: %.*s",
+		       (int)n - 2, text);
+	free(text);
+	free(fresh);
+}
+
+/* ---- running ---- */
+
+static void on_signal(struct house *h, const struct master_plan *plan, const struct config *was,
+		      uint32_t signal)
+{
+	uint64_t now = clock_now().boot;
+
+	switch (signal) {
+	case SIGHUP:
+		reread(plan, was);
+		break;
+	case SIGTERM:
+	case SIGINT:
+		cy_log(LOG_INFO, "stopping");
+		child_stop(h, SIGTERM, now + QUICK);
+		break;
+	case SIGQUIT:
+		cy_log(LOG_INFO, "stopping after what is under way");
+		child_stop(h, SIGQUIT, now + GRACEFUL);
+		break;
+	case SIGUSR1:
+	case SIGUSR2:
+		cy_log(LOG_INFO, "signal %u has no meaning here yet", signal);
+	}
+}
+
+static void read_signals(struct house *h, const struct master_plan *plan, const struct config *was)
+{
+	struct signalfd_siginfo s;
+
+	while (read(h->signals, &s, sizeof s) == sizeof s)
+		on_signal(h, plan, was, s.ssi_signo);
+	child_reap(h, clock_now().boot);
+}
+
+/* One request of a worker: the role's octet, then struct priv_request and nothing more. */
+static void serve(struct house *h, const struct master_plan *plan, unsigned worker)
+{
+	struct priv_request q;
+	struct priv_answer a;
+	uint8_t in[1 + sizeof q + 1], out[1 + sizeof a];
+	ssize_t n = recv(h->master_end[worker], in, sizeof in, MSG_DONTWAIT);
+	char ip[ADDR_TEXT];
+	struct addr at = { .family = 4 };
+
+	if (n <= 0)
+		return;
+	if (n != 1 + sizeof q || in[0] >= plan->roles || !(plan->role[in[0]]->needs & NEEDS_TUN)) {
+		cy_log(LOG_ERROR_, "worker %u asked for something it may not have", worker);
+		return;
+	}
+	memcpy(&q, in + 1, sizeof q);
+	priv_serve(h->conf->node_tun, (uint16_t)h->conf->node_mtu, &q, &a);
+	memcpy(at.ip, q.ip4, sizeof q.ip4);
+	if (a.failed)
+		cy_log(LOG_ERROR_, "%s", a.text);
+	else if (q.kind == PRIV_TUN_UP)
+		cy_log(LOG_INFO, "%s is up with %s", h->conf->node_tun, ip_text(ip, &at));
+	out[0] = in[0];
+	memcpy(out + 1, &a, sizeof a);
+	send(h->master_end[worker], out, sizeof out, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static int wait_ms(const struct house *h)
+{
+	uint64_t next = child_expiry(h), now = clock_now().boot;
+
+	if (next == NEVER)
+		return -1;
+	return next <= now ? 0 : (int)((next - now) / MS + 1);
+}
+
+static void run(struct house *h, const struct master_plan *plan, const struct config *was)
+{
+	struct pollfd p[WORKERS_MAX + 1];
+	unsigned i;
+
+	for (i = 0; i < h->count; i++)
+		p[i] = (struct pollfd){ .fd = h->master_end[i], .events = POLLIN };
+	p[h->count] = (struct pollfd){ .fd = h->signals, .events = POLLIN };
+	while (!h->stopping || !child_all_gone(h, clock_now().boot)) {
+		child_start_due(h, clock_now().boot);
+		if (poll(p, h->count + 1, wait_ms(h)) < 0)
+			continue;
+		for (i = 0; i < h->count; i++)
+			if (p[i].revents)
+				serve(h, plan, i);
+		if (p[h->count].revents)
+			read_signals(h, plan, was);
+		if (h->failed && !h->stopping)
+			child_stop(h, SIGTERM, clock_now().boot + QUICK);
+	}
+}
+
+int master_run(const struct master_plan *plan)
+{
+	static const char *const user[] = { "", "; helper and workers keep root" };
+	struct config was = *plan->conf;
+	struct house h = {
+		.conf = plan->conf, .call = plan->call, .roles = plan->names,
+		.count = worker_count(plan), .has_helper = needs(plan, NEEDS_HELPER),
+		.kill_at = NEVER,
+	};
+	char err[ERR] = "";
+
+	if (!make_directories(&h, err) || !catch_signals(&h, err) || !furnish(&h, plan, err)) {
+		cy_log(LOG_ERROR_, "%s", err);
+		return 1;
+	}
+	cy_log(LOG_INFO, "cyphonic %s as %s, pid %d: %u worker%s, user %s%s", CYPHONIC_VERSION,
+	       plan->names, (int)getpid(), h.count, h.count == 1 ? "" : "s", h.owner.name,
+	       user[h.owner.uid == 0]);
+	run(&h, plan, &was);
+	doors_control_remove(h.worker);
+	cy_log(LOG_INFO, "stopped");
+	free(h.worker);
+	return h.failed;
+}

@@ -1,0 +1,58 @@
+/* cloud.c - cloud time, led by the NMS and followed by everybody else. */
+#include "net/proto/cloud.h"
+
+#define SLEW_PPM 500
+#define SAMPLE_LIFE (600 * SEC)		/* then any newer sample is better than a drifted one */
+#define BUILT_MS (1763596800ull * 1000)	/* no clock of ours is right before this release */
+
+static void set_ms(struct cloud *c, struct now now, uint64_t ms)
+{
+	c->offset = (int64_t)(ms * MS) - (int64_t)now.boot;
+}
+
+void cloud_lead(struct cloud *c, struct now now, const uint8_t boot_id[16],
+		const struct cloud_saved *saved)
+{
+	uint64_t ms = MAX(now.wall / MS, BUILT_MS);
+
+	memset(c, 0, sizeof *c);
+	c->slewed = now.boot;
+	if (saved && memcmp(saved->boot_id, boot_id, 16) == 0) {
+		c->offset = saved->offset;
+		return;
+	}
+	if (saved)
+		ms = MAX(ms, saved->ms);
+	set_ms(c, now, ms);
+}
+
+void cloud_slew(struct cloud *c, struct now now)
+{
+	int64_t gap = (int64_t)now.wall - (int64_t)now.boot - c->offset;
+	int64_t most = (int64_t)((now.boot - c->slewed) * SLEW_PPM / 1000000);
+
+	c->slewed = now.boot;
+	c->offset += gap > most ? most : gap < -most ? -most : gap;
+}
+
+void cloud_guess(struct cloud *c, struct now now, uint64_t floor_ms)
+{
+	memset(c, 0, sizeof *c);
+	set_ms(c, now, MAX(MAX(now.wall / MS, BUILT_MS), floor_ms));
+}
+
+void cloud_follow(struct cloud *c, struct now now, uint64_t asked, uint64_t ms)
+{
+	uint64_t rtt = now.boot - asked;
+
+	if (c->best_rtt && rtt > c->best_rtt && now.boot - c->best_at < SAMPLE_LIFE)
+		return;
+	c->best_rtt = MAX(rtt, 1);
+	c->best_at = now.boot;
+	c->offset = (int64_t)(ms * MS + rtt / 2) - (int64_t)now.boot;
+}
+
+uint64_t cloud_ms(const struct cloud *c, struct now now)
+{
+	return (uint64_t)((int64_t)now.boot + c->offset) / MS;
+}

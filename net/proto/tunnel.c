@@ -1,0 +1,584 @@
+/*
+ * tunnel.c - the life of one path at one end: key exchange, capsules, probes, the end.
+ * The rekey is in rekey.c.
+ */
+#include "net/proto/tunnel.h"
+#include "net/proto/ip.h"
+#include "net/proto/rekey.h"
+
+#define CONFIRM_AGAIN (250 * MS)
+#define CONFIRM_TRIES 20
+#define WAIT_FOR_REQUEST (15 * SEC)	/* the responder's patience with the initiator */
+#define SILENT_PROBE (2 * SEC)		/* sent, but heard nothing: ask */
+#define SILENT_DEAD (5 * SEC)		/* and give the path up */
+#define PROBE_AGAIN (500 * MS)
+#define PREVIOUS_LIFE (10 * SEC)
+
+const char *tunnel_state_name(enum tunnel_state s)
+{
+	static const char *const name[] = { "asking", "waiting", "answered", "up", "dead" };
+
+	return name[s];
+}
+
+const char *tunnel_why_name(enum tunnel_end_reason why)
+{
+	static const char *const name[] = { "lives", "no_answer", "closed", "idle", "silent",
+					    "keys_out", "expired" };
+
+	return name[why];
+}
+
+static void die(struct tunnel *t, enum tunnel_end_reason why)
+{
+	t->state = TUNNEL_DEAD;
+	t->why = why;
+}
+
+bool tunnel_may_send(const struct tunnel *t)
+{
+	return t->state == TUNNEL_UP &&
+	       t->keys.gen[t->keys.current & 3].sent < 2 * t->rules.rekey_packets;
+}
+
+/* ---- key exchange ---- */
+
+static size_t put_end(uint8_t *p, const struct tunnel_end *e)
+{
+	memcpy(p, e->ip4, 4);
+	memcpy(p + 4, e->ip6, 16);
+	return 20;
+}
+
+/* "CYPHONIC-KX2" | Version | Path ID | both certificates' hashes | both ends' addresses. */
+static size_t make_prologue(uint8_t p[160], const struct tunnel_setup *s)
+{
+	const struct tunnel_end *i = s->initiator ? &s->own : &s->peer;
+	const struct tunnel_end *r = s->initiator ? &s->peer : &s->own;
+	size_t n = 12;
+
+	memcpy(p, "CYPHONIC-KX2", 12);
+	p[n++] = PROTO_VERSION;
+	memcpy(p + n, s->path.b, 16);
+	memcpy(p + n + 16, i->tbs_hash, 32);
+	memcpy(p + n + 48, r->tbs_hash, 32);
+	n += 80;
+	n += put_end(p + n, i);
+	n += put_end(p + n, r);
+	return n;
+}
+
+static void start_noise(struct tunnel *t, const struct end_key *end)
+{
+	uint8_t prologue[160], psk[32];
+	size_t n = make_prologue(prologue, &t->setup);
+
+	keys_psk(psk, &t->setup.tunnel_key, &t->setup.temporary_key, end);
+	noise_init(&t->noise, t->setup.initiator, prologue, n, t->x25519_priv,
+		   t->setup.own.x25519, t->setup.peer.x25519, psk);
+	wipe(psk, sizeof psk);
+}
+
+static void put_offer(uint8_t out[MSG_SIZE_offer], const struct tunnel *t, uint8_t suites)
+{
+	struct msg_offer o = { .suites = suites, .mtu = t->rules.mtu };
+
+	msg_write_offer(out, MSG_SIZE_offer, &o);
+}
+
+/* After both messages: the secrets of generation 0. */
+static void take_keys(struct tunnel *t, enum aead_suite suite, struct now now)
+{
+	struct traffic_secret i2r, r2i;
+
+	noise_split(&t->noise, i2r.b, r2i.b, t->root.b);
+	keyring_wipe(&t->keys);
+	t->keys.suite = suite;
+	t->keys.current = 0;
+	keyring_install(&t->keys, 0, &i2r, &r2i, now.boot);
+	wipe(&i2r, sizeof i2r);
+	wipe(&r2i, sizeof r2i);
+}
+
+static bool make_request(struct tunnel *t, struct now now)
+{
+	struct msg_tunnel_request m = { .node_id = t->setup.own.node_id };
+	uint8_t offer[MSG_SIZE_offer], body[MSG_SIZE_tunnel_request];
+	struct end_key end;
+	bool good;
+
+	random_bytes(end.b, sizeof end.b);
+	keys_wrap_end(m.end_key, &t->setup.temporary_key, &t->setup.path, &end);
+	start_noise(t, &end);
+	wipe(&end, sizeof end);
+	put_offer(offer, t, t->rules.suites);
+	good = noise_write(&t->noise, m.noise, offer, sizeof offer);
+	msg_write_tunnel_request(body, sizeof body, &m);
+	t->transaction = random_u32();
+	exchange_start(&t->request, now, t->transaction, TYPE_TUNNEL_REQUEST, body, sizeof body);
+	return good;
+}
+
+void tunnel_open(struct tunnel *t, const struct tunnel_setup *setup,
+		 const struct tunnel_rules *rules, const uint8_t x25519_priv[32], struct now now)
+{
+	memset(t, 0, sizeof *t);
+	t->setup = *setup;
+	t->rules = *rules;
+	t->keys.path = setup->path;
+	t->keys.initiator = setup->initiator;
+	t->born = t->used = now.boot;
+	t->confirm_again = t->rekey_again = t->probe_again = NEVER;
+	memcpy(t->x25519_priv, x25519_priv, 32);
+	session_tunnel(&t->signal, &setup->tunnel_key, &setup->path, setup->initiator);
+	t->state = setup->initiator ? TUNNEL_ASKING : TUNNEL_WAITING;
+	if (setup->initiator && !make_request(t, now))
+		die(t, TUNNEL_NO_ANSWER);
+}
+
+void tunnel_wipe(struct tunnel *t)
+{
+	keyring_wipe(&t->keys);
+	session_free(&t->signal);
+	wipe(t, sizeof *t);
+	t->state = TUNNEL_DEAD;
+}
+
+static void send_signal(struct tunnel *t, uint64_t cloud_ms, uint8_t type, const void *body,
+			size_t n, const struct addr *to, const struct addr *from,
+			struct outbox *out)
+{
+	uint8_t p[DATAGRAM_MAX];
+	size_t len = session_seal(&t->signal, cloud_ms, t->transaction, type, 0, body, n, p);
+
+	out_datagram(out, PORT_MAIN, to, from, p, len);
+}
+
+/* The suite both have, ours first; 0 if there is none. */
+static enum aead_suite choose(const struct tunnel *t, uint8_t offered)
+{
+	uint8_t both = offered & t->rules.suites;
+	enum aead_suite s;
+
+	if (both & 1u << t->rules.preferred)
+		return t->rules.preferred;
+	for (s = AEAD_AES128_GCM; s <= AEAD_AES256_GCM; s++)
+		if (both & 1u << s)
+			return s;
+	return 0;
+}
+
+/* The responder's half: everything of a Tunnel Request is checked before anything is kept. */
+static enum verdict take_request(struct tunnel *t, struct now now,
+				 const struct msg_tunnel_request *m)
+{
+	uint8_t payload[MSG_SIZE_offer], choice[MSG_SIZE_offer];
+	struct msg_offer offer;
+	enum aead_suite suite;
+	struct end_key end;
+
+	if (!id_equal(&m->node_id, &t->setup.peer.node_id) ||
+	    !keys_unwrap_end(&end, &t->setup.temporary_key, &t->setup.path, m->end_key))
+		return V_DROP_BODY;
+	start_noise(t, &end);
+	wipe(&end, sizeof end);
+	if (!noise_read(&t->noise, payload, m->noise, sizeof m->noise))
+		return V_DROP_TAG;
+	msg_read_offer(&offer, payload, sizeof payload);
+	suite = choose(t, offer.suites);
+	if (!suite)
+		return V_DROP_BODY;
+	put_offer(choice, t, suite);
+	if (!noise_write(&t->noise, t->response_noise, choice, sizeof choice))
+		return V_DROP_BODY;
+	memcpy(t->request_noise, m->noise, sizeof t->request_noise);
+	t->peer_mtu = offer.mtu;
+	take_keys(t, suite, now);
+	t->state = TUNNEL_ANSWERED;
+	t->born = now.boot;
+	return V_PASSED;
+}
+
+static enum verdict on_request(struct tunnel *t, struct now now, uint64_t cloud_ms,
+			       const struct msg_header *h, struct bytes body,
+			       const struct addr *from, const struct addr *to, struct outbox *out)
+{
+	struct msg_tunnel_request m;
+	struct msg_tunnel_response answer;
+	uint8_t p[MSG_SIZE_tunnel_response];
+	enum verdict v = V_PASSED;
+	bool again;
+
+	if (msg_read_tunnel_request(&m, body.p, body.n) != (long)body.n)
+		return V_DROP_BODY;
+	if (t->setup.initiator || t->state == TUNNEL_DEAD || t->state == TUNNEL_ASKING)
+		return V_DROP_STATE;
+	again = t->state != TUNNEL_WAITING &&
+		memcmp(m.noise, t->request_noise, sizeof m.noise) == 0;
+	/* a different request may replace one that was never confirmed, nothing else */
+	if (!again && t->state == TUNNEL_UP)
+		return V_DROP_STATE;
+	if (!again)
+		v = take_request(t, now, &m);
+	if (v != V_PASSED)
+		return v;
+	t->transaction = h->transaction;
+	memcpy(answer.noise, t->response_noise, sizeof answer.noise);
+	msg_write_tunnel_response(p, sizeof p, &answer);
+	send_signal(t, cloud_ms, TYPE_TUNNEL_RESPONSE, p, sizeof p, from, to, out);
+	return V_ANSWERED;
+}
+
+static void send_control(struct tunnel *t, struct now now, const void *body, size_t n,
+			 struct outbox *out)
+{
+	struct out_item *item = out_reserve(out, OUT_DATAGRAM, n + CAPSULE_OVERHEAD);
+
+	item->port = PORT_MAIN;
+	item->to = t->remote;
+	item->from = t->local;
+	memcpy(item->buf + HEADER_SIZE, body, n);
+	capsule_seal(&t->keys, FLAG_CONTROL, 0, item->buf + HEADER_SIZE, n);
+	if (!t->sent_unheard)
+		t->sent_unheard = now.boot;
+}
+
+static void send_probe(struct tunnel *t, struct now now, uint8_t control, uint64_t value,
+		       struct outbox *out)
+{
+	struct msg_probe m = { .control = control, .value = value };
+	uint8_t p[MSG_SIZE_probe];
+
+	msg_write_probe(p, sizeof p, &m);
+	send_control(t, now, p, sizeof p, out);
+}
+
+void tunnel_send_rekey(struct tunnel *t, struct now now, const uint8_t body[MSG_SIZE_rekey],
+		       struct outbox *out)
+{
+	send_control(t, now, body, MSG_SIZE_rekey, out);
+}
+
+void tunnel_ask_rekey(struct tunnel *t, struct now now, struct outbox *out)
+{
+	send_probe(t, now, CONTROL_PLEASE_REKEY, 0, out);
+}
+
+/* Says "confirm" now and again until the other end was heard under the current keys. */
+void tunnel_confirm(struct tunnel *t, struct now now, struct outbox *out)
+{
+	t->confirmed = false;
+	t->confirms = 0;
+	t->confirm_again = now.boot + CONFIRM_AGAIN;
+	send_probe(t, now, CONTROL_CONFIRM, 0, out);
+}
+
+static enum verdict on_response(struct tunnel *t, struct now now, const struct msg_header *h,
+				struct bytes body, const struct addr *from,
+				const struct addr *to, struct outbox *out)
+{
+	struct msg_tunnel_response m;
+	uint8_t payload[MSG_SIZE_offer];
+	struct msg_offer choice;
+	struct noise before = t->noise;
+	enum verdict v = V_ANSWERED;
+
+	if (msg_read_tunnel_response(&m, body.p, body.n) != (long)body.n)
+		v = V_DROP_BODY;
+	else if (t->state != TUNNEL_ASKING || h->transaction != t->transaction)
+		v = V_DROP_STATE;
+	else if (!noise_read(&t->noise, payload, m.noise, sizeof m.noise))
+		v = V_DROP_TAG;
+	else if (msg_read_offer(&choice, payload, sizeof payload) < 0 ||
+		 choice.suites > AEAD_AES256_GCM || !(t->rules.suites & 1u << choice.suites))
+		v = V_DROP_BODY;
+	if (v == V_ANSWERED) {
+		exchange_end(&t->request);
+		take_keys(t, choice.suites, now);
+		t->peer_mtu = choice.mtu;
+		t->remote = *from;
+		t->local = *to;
+		t->state = TUNNEL_UP;
+		t->up_since = t->heard = now.boot;
+		tunnel_confirm(t, now, out);
+	} else if (v == V_DROP_TAG || v == V_DROP_BODY) {
+		t->noise = before;	/* what a false answer spoilt */
+	}
+	noise_wipe(&before);
+	return v;
+}
+
+/* ---- capsules ---- */
+
+/* The other end was heard, authentically, under generation g. */
+static void note_heard(struct tunnel *t, struct now now, const struct generation *g,
+		       const struct addr *from, const struct addr *to)
+{
+	t->heard = now.boot;
+	t->sent_unheard = 0;
+	t->probe_again = NEVER;
+	if (t->state == TUNNEL_ANSWERED) {
+		t->state = TUNNEL_UP;
+		t->up_since = now.boot;
+		t->remote = *from;
+		t->local = *to;
+	}
+	/* the responder follows the initiator's generation when it hears it in use */
+	if (!t->setup.initiator && g->number == (uint8_t)(t->keys.current + 1)) {
+		t->keys.current = g->number;
+		t->confirmed = false;
+		t->rekey_again = NEVER;
+	}
+	if (g->number == t->keys.current && !t->confirmed) {
+		t->confirmed = true;
+		t->confirm_again = NEVER;
+		t->previous_until = now.boot + PREVIOUS_LIFE;
+	}
+}
+
+static enum verdict on_probe(struct tunnel *t, struct now now, struct bytes body,
+			     struct outbox *out, struct tunnel_event *ev)
+{
+	struct msg_probe m;
+
+	if (msg_read_probe(&m, body.p, body.n) != (long)body.n)
+		return V_DROP_BODY;
+	switch (m.control) {
+	case CONTROL_CONFIRM:
+		if (!t->setup.initiator)
+			send_probe(t, now, CONTROL_CONFIRM, 0, out);
+		break;
+	case CONTROL_PROBE:
+		send_probe(t, now, CONTROL_PROBE_ANSWER, m.value, out);
+		break;
+	case CONTROL_PROBE_ANSWER:
+		if (!t->probe_value || m.value != t->probe_value)
+			return V_DROP_STATE;
+		t->rtt = now.boot - t->probe_sent;
+		t->probe_value = 0;
+		ev->probed = true;
+		break;
+	case CONTROL_PLEASE_REKEY:
+		t->rekey_wanted = t->setup.initiator;
+		break;
+	case CONTROL_CLOSE:
+		die(t, TUNNEL_CLOSED);
+		break;
+	default:
+		return V_DROP_BODY;
+	}
+	return V_CONTROL;
+}
+
+static enum verdict on_control(struct tunnel *t, struct now now, struct bytes body,
+			       struct outbox *out, struct tunnel_event *ev)
+{
+	enum verdict v;
+
+	if (body.n < 1)
+		return V_DROP_BODY;
+	if (body.p[0] == CONTROL_REKEY_REQUEST || body.p[0] == CONTROL_REKEY_RESPONSE)
+		v = rekey_input(t, now, body, out);
+	else
+		v = on_probe(t, now, body, out, ev);
+	/* an answer to a probe or confirm asks for nothing: it starts no wait for the other end */
+	t->sent_unheard = t->confirm_again == NEVER && !t->rekeying ? 0 : t->sent_unheard;
+	return v;
+}
+
+/* Exactly count + 1 whole packets, each from the peer's virtual address to ours. */
+static enum verdict check_packets(const struct tunnel *t, struct bytes body, unsigned count)
+{
+	const struct tunnel_end *peer = &t->setup.peer, *own = &t->setup.own;
+	struct ip_view v;
+	unsigned i;
+
+	for (i = 0; i <= count; i++) {
+		if (!ip_look(&v, body.p, body.n))
+			return V_DROP_BODY;
+		if (v.multicast)
+			return V_DROP_MULTICAST;
+		if (v.family == 4 ? memcmp(v.src, peer->ip4, 4) || memcmp(v.dst, own->ip4, 4) :
+				    memcmp(v.src, peer->ip6, 16) || memcmp(v.dst, own->ip6, 16))
+			return V_DROP_SOURCE;
+		body.p += v.len;
+		body.n -= v.len;
+	}
+	return body.n ? V_DROP_BODY : V_DELIVERED;
+}
+
+static enum verdict on_capsule(struct tunnel *t, struct now now, uint8_t *p, size_t n,
+			       const struct msg_header *h, const struct exts *x,
+			       const struct addr *from, const struct addr *to,
+			       struct outbox *out, struct tunnel_event *ev)
+{
+	struct generation *g;
+	struct bytes body;
+	enum verdict v;
+
+	if (t->state != TUNNEL_UP && t->state != TUNNEL_ANSWERED)
+		return V_DROP_STATE;
+	v = capsule_open(&t->keys, p, n, h, x, &body, &g);
+	if (v != V_PASSED)
+		return v;
+	note_heard(t, now, g, from, to);
+	if (h->flags & FLAG_CONTROL)
+		return on_control(t, now, body, out, ev);
+	v = check_packets(t, body, h->count);
+	if (v != V_DELIVERED)
+		return v;
+	t->used = now.boot;
+	t->packets_in += h->count + 1u;
+	t->octets_in += body.n;
+	ev->packets = body;
+	return v;
+}
+
+enum verdict tunnel_input(struct tunnel *t, struct now now, uint64_t cloud_ms, uint8_t *p,
+			  size_t n, const struct msg_header *h, const struct exts *x,
+			  const struct addr *from, const struct addr *to, struct outbox *out,
+			  struct tunnel_event *ev)
+{
+	struct bytes body;
+	uint64_t stamp;
+	enum verdict v;
+
+	memset(ev, 0, sizeof *ev);
+	if (h->type == TYPE_CAPSULE)
+		return on_capsule(t, now, p, n, h, x, from, to, out, ev);
+	v = session_open(&t->signal, cloud_ms, p, n, h, x, &body, &stamp);
+	if (v != V_PASSED)
+		return v;
+	if (h->type == TYPE_TUNNEL_REQUEST)
+		return on_request(t, now, cloud_ms, h, body, from, to, out);
+	if (h->type == TYPE_TUNNEL_RESPONSE)
+		return on_response(t, now, h, body, from, to, out);
+	return V_DROP_TYPE;
+}
+
+enum verdict tunnel_send(struct tunnel *t, struct now now, uint8_t *packet, size_t n, uint8_t ecn,
+			 struct outbox *out)
+{
+	struct out_item *item;
+
+	if (!tunnel_may_send(t))
+		return V_DROP_STATE;
+	item = out_add(out, OUT_DATAGRAM);
+	item->port = PORT_MAIN;
+	item->to = t->remote;
+	item->from = t->local;
+	item->ecn = ecn;
+	item->buf = capsule_seal(&t->keys, 0, 0, packet, n);
+	item->len = (uint32_t)(n + CAPSULE_OVERHEAD);
+	t->used = now.boot;
+	t->packets_out++;
+	t->octets_out += n;
+	if (!t->sent_unheard)
+		t->sent_unheard = now.boot;
+	return V_SEALED;
+}
+
+/* ---- probes, time, the end ---- */
+
+void tunnel_probe(struct tunnel *t, struct now now, struct outbox *out)
+{
+	if (t->state != TUNNEL_UP)
+		return;
+	t->probe_value = random_u64() | 1;
+	t->probe_sent = now.boot;
+	send_probe(t, now, CONTROL_PROBE, t->probe_value, out);
+}
+
+void tunnel_close(struct tunnel *t, struct now now, struct outbox *out)
+{
+	if (t->state == TUNNEL_UP)
+		send_probe(t, now, CONTROL_CLOSE, 0, out);
+	die(t, TUNNEL_CLOSED);
+}
+
+static void tick_request(struct tunnel *t, struct now now, uint64_t cloud_ms, struct outbox *out)
+{
+	unsigned i;
+
+	switch (exchange_step(&t->request, now)) {
+	case EXCHANGE_WAIT:
+		break;
+	case EXCHANGE_GAVE_UP:
+		die(t, TUNNEL_NO_ANSWER);
+		break;
+	case EXCHANGE_SEND:
+		for (i = 0; i < t->setup.candidates; i++)
+			send_signal(t, cloud_ms, TYPE_TUNNEL_REQUEST, t->request.body,
+				    t->request.len, &t->setup.candidate[i], NULL, out);
+		break;
+	}
+}
+
+static void tick_up(struct tunnel *t, struct now now, struct outbox *out)
+{
+	if (now.boot >= t->confirm_again && ++t->confirms >= CONFIRM_TRIES) {
+		die(t, TUNNEL_SILENT);
+		return;
+	}
+	if (now.boot >= t->confirm_again) {
+		t->confirm_again = now.boot + CONFIRM_AGAIN;
+		send_probe(t, now, CONTROL_CONFIRM, 0, out);
+	}
+	if (t->previous_until && now.boot >= t->previous_until) {
+		keyring_drop(&t->keys, (uint8_t)(t->keys.current - 1));
+		t->previous_until = 0;
+	}
+	if (now.boot - t->used >= t->rules.idle) {
+		tunnel_close(t, now, out);
+		t->why = TUNNEL_IDLE;
+	} else if (t->sent_unheard && now.boot - t->sent_unheard >= SILENT_DEAD) {
+		die(t, TUNNEL_SILENT);
+	} else if (t->sent_unheard && now.boot - t->sent_unheard >= SILENT_PROBE &&
+		   (t->probe_again == NEVER || now.boot >= t->probe_again)) {
+		t->probe_again = now.boot + PROBE_AGAIN;
+		tunnel_probe(t, now, out);
+	}
+}
+
+void tunnel_tick(struct tunnel *t, struct now now, uint64_t cloud_ms, struct outbox *out)
+{
+	if (t->state != TUNNEL_DEAD && cloud_ms >= t->setup.expiry)
+		die(t, TUNNEL_EXPIRED);
+	if (t->state == TUNNEL_ASKING)
+		tick_request(t, now, cloud_ms, out);
+	if ((t->state == TUNNEL_WAITING || t->state == TUNNEL_ANSWERED) &&
+	    now.boot - t->born >= WAIT_FOR_REQUEST)
+		die(t, TUNNEL_NO_ANSWER);
+	if (t->state == TUNNEL_UP)
+		tick_up(t, now, out);
+	if (t->state == TUNNEL_UP && !rekey_tick(t, now, out))
+		die(t, TUNNEL_KEYS_OUT);
+}
+
+static uint64_t expiry_up(const struct tunnel *t)
+{
+	uint64_t at = MIN(t->used + t->rules.idle, t->confirm_again);
+
+	if (t->previous_until)
+		at = MIN(at, t->previous_until);
+	if (t->sent_unheard && t->probe_again != NEVER)
+		at = MIN(at, MIN(t->probe_again, t->sent_unheard + SILENT_DEAD));
+	else if (t->sent_unheard)
+		at = MIN(at, t->sent_unheard + SILENT_PROBE);
+	return MIN(at, rekey_expiry(t));
+}
+
+uint64_t tunnel_expiry(const struct tunnel *t, struct now now, uint64_t cloud_ms)
+{
+	uint64_t end = now.boot, left;
+
+	if (t->state == TUNNEL_DEAD)
+		return now.boot;
+	left = t->setup.expiry > cloud_ms ? (t->setup.expiry - cloud_ms) * MS : 0;
+	end += left;
+	if (t->state == TUNNEL_ASKING)
+		return MIN(end, exchange_expiry(&t->request));
+	if (t->state == TUNNEL_UP)
+		return MIN(end, expiry_up(t));
+	return MIN(end, t->born + WAIT_FOR_REQUEST);
+}

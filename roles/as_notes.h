@@ -1,0 +1,17 @@
+/*
+ * as_notes.h - what AS workers and the helper say to each other.
+ *
+ *   request: op (8) | handle (32) | cloud time in ms (64) | body
+ *   answer:  op (8) | handle (32) | body
+ * A login's bodies are the wire's login_request and login_response.  The body of the answer
+ * to AS_CREDENTIALS is struct identity, then leaf, issuer and root, each behind its length (16).
+ */
+#ifndef AS_NOTES_H
+#define AS_NOTES_H
+
+#define AS_CREDENTIALS 1
+#define AS_LOGIN 2
+#define AS_REQUEST_HEAD 13
+#define AS_ANSWER_HEAD 5
+
+#endif

@@ -1,0 +1,656 @@
+/*
+ * nms.c - the node management service: who is where.  Registrations, Keep Alives and the
+ * directory are here; nms_select.c decides paths, nms_deliver.c tells the nodes.
+ *
+ *   node A                        NMS                                node B
+ *    |-- Registration Request ---->|                                   |
+ *    |<------ {as seen, challenge} |                                   |
+ *    |-- Keep Alive {echo} ------->|  now A's address counts           |
+ *    |<----------- Keep Alive ACK  |                                   |
+ *    |-- Direction Request {B} --->|                                   |
+ *    |<------ Node Info Response   |-- Route Direction -------------->|
+ *    |                             |<------------------ Confirmation --|
+ *    |<--------- Route Direction --|                                   |
+ *    |-- Confirmation ------------>|                                   |
+ *
+ * Every node belongs to the worker that its Node ID names, and only that one seals and opens
+ * under its Common Key.
+ */
+#include "roles/nms.h"
+#include "roles/lead.h"
+#include "store/config.h"
+#include <stdlib.h>
+
+#define REREAD_EVERY (100 * MS)		/* looks for a new Common Key of one node */
+#define READY_AGAIN (100 * MS)
+#define UNHEARD_MAX 3			/* keep-alive intervals */
+
+/* ---- nodes ---- */
+
+static void take_device(struct nms_node *node, const struct device *d)
+{
+	session_free(&node->session);
+	node->key = d->common_key;
+	session_common(&node->session, &node->key, &node->link.id, true);
+	memcpy(node->ip4, d->ip4, 4);
+	memcpy(node->ip6, d->ip6, 16);
+	strcpy(node->fqdn, d->fqdn);
+}
+
+static bool may_talk(struct nms *nms, struct now now, const struct id *id, struct device *d)
+{
+	return device_by_id(nms->env.store, id, d) == STORE_OK && !d->disabled &&
+	       d->key_expiry > cloud_ms(&nms->cloud, now);
+}
+
+struct nms_node *nms_node_get(struct nms *nms, struct now now, const struct id *id)
+{
+	struct link *link = table_get(&nms->nodes, id);
+	struct nms_node *node = LINK_OWNER(link, struct nms_node, link);
+	struct device d;
+
+	if (node || !may_talk(nms, now, id, &d))
+		return node;
+	node = calloc(1, sizeof *node);
+	if (!node)
+		abort();
+	node->link.id = *id;
+	take_device(node, &d);
+	node->heard = now.boot;
+	node->registered = registration_get(nms->env.store, id, &node->reg) == STORE_OK;
+	table_add(&nms->nodes, &node->link);
+	nms_node_rearm(nms, node);
+	wipe(&d, sizeof d);
+	return node;
+}
+
+static void node_free(struct nms *nms, struct nms_node *node)
+{
+	table_remove(&nms->nodes, &node->link);
+	timer_clear(&nms->timers, &node->timer);
+	deliver_close(node);
+	session_free(&node->session);
+	wipe(node, sizeof *node);
+	free(node);
+}
+
+static uint64_t registration_life(const struct nms *nms)
+{
+	/* one more second for the retransmissions of the last Keep Alive */
+	return UNHEARD_MAX * nms->env.conf->keepalive * MS + SEC;
+}
+
+void nms_node_rearm(struct nms *nms, struct nms_node *node)
+{
+	timer_set(&nms->timers, &node->timer,
+		  MIN(node->heard + registration_life(nms), deliver_expiry(node)));
+}
+
+/* A new login made a new Common Key: takes it.  False: it is the one we have. */
+static bool node_rekeyed(struct nms *nms, struct now now, struct nms_node *node)
+{
+	struct device d;
+	bool changed;
+
+	if (now.boot - node->reread < REREAD_EVERY)
+		return false;
+	node->reread = now.boot;
+	changed = may_talk(nms, now, &node->link.id, &d) &&
+		  !same_secret(d.common_key.b, node->key.b, sizeof node->key.b);
+	if (changed)
+		take_device(node, &d);
+	wipe(&d, sizeof d);
+	return changed;
+}
+
+void nms_write(struct nms *nms)
+{
+	if (!nms->writing)
+		nms->writing = live_begin(nms->env.store) == STORE_OK;
+}
+
+static void store_registration(struct nms *nms, struct nms_node *node)
+{
+	enum store_result r;
+
+	nms_write(nms);
+	r = registration_put(nms->env.store, &node->reg);
+	if (r != STORE_OK)
+		cy_log(LOG_ERROR_, "registration of %s not stored: %s", node->fqdn,
+		       store_error(nms->env.store));
+}
+
+/* ---- sending ---- */
+
+void nms_send(struct nms *nms, struct now now, struct nms_node *node, unsigned f,
+	      uint32_t transaction, uint8_t type, const void *body, size_t n,
+	      struct outbox *out)
+{
+	uint64_t ms = cloud_ms(&nms->cloud, now);
+	uint8_t p[DATAGRAM_MAX];
+	size_t len;
+
+	if (f > 1)
+		f = node->heard_by;
+	if (!node->reg.mapped[f].family)
+		f = !f;
+	len = session_seal(&node->session, ms, transaction, type, 0, body, n, p);
+	if (len && node->reg.mapped[f].family)
+		out_datagram(out, PORT_MAIN, &node->reg.mapped[f], &node->service[f], p, len);
+}
+
+/* An answer goes where its request came from, registered or not. */
+static void answer(struct nms *nms, struct now now, struct nms_node *node,
+		   const struct msg_header *h, const struct addr *from, const struct addr *to,
+		   uint8_t type, const void *body, size_t n, struct outbox *out)
+{
+	uint8_t p[DATAGRAM_MAX];
+	size_t len = session_seal(&node->session, cloud_ms(&nms->cloud, now), h->transaction,
+				  type, 0, body, n, p);
+
+	if (len)
+		out_datagram(out, PORT_MAIN, from, to, p, len);
+}
+
+static size_t make_refusal(struct nms *nms, struct now now, uint8_t type, uint16_t reason,
+			   uint8_t body[MSG_SIZE_refusal])
+{
+	struct msg_refusal m = { .reason = reason, .type = type,
+				 .cloud_time = cloud_ms(&nms->cloud, now) };
+
+	nms->refusals++;
+	return msg_write_refusal(body, MSG_SIZE_refusal, &m);
+}
+
+void nms_refuse(struct nms *nms, struct now now, struct nms_node *node, unsigned f,
+		uint32_t transaction, uint8_t type, uint16_t reason, struct outbox *out)
+{
+	uint8_t body[MSG_SIZE_refusal];
+	size_t n = make_refusal(nms, now, type, reason, body);
+
+	nms_send(nms, now, node, f, transaction, TYPE_REFUSAL, body, n, out);
+}
+
+static void refuse(struct nms *nms, struct now now, struct nms_node *node,
+		   const struct msg_header *h, const struct addr *from, const struct addr *to,
+		   uint16_t reason, struct outbox *out)
+{
+	uint8_t body[MSG_SIZE_refusal];
+	size_t n = make_refusal(nms, now, h->type, reason, body);
+
+	answer(nms, now, node, h, from, to, TYPE_REFUSAL, body, n, out);
+}
+
+/* ---- registration ---- */
+
+static bool is_mapped(const struct msg_registration_request *m, const struct addr *from)
+{
+	unsigned i, same = 0;
+
+	for (i = 0; i < m->real_n; i++) {
+		struct addr real = address_of(&m->real[i]);
+
+		if (real.family != from->family)
+			continue;
+		if (addr_same_ip(&real, from) && real.port == from->port)
+			return false;
+		same++;
+	}
+	return same > 0;
+}
+
+static void forget_paths(struct nms *nms, struct now now, const struct id *id,
+			 struct outbox *out)
+{
+	struct nms_note note = { .kind = NMS_FORGET, .a = *id };
+	unsigned w;
+
+	for (w = 0; w < nms->env.workers; w++)
+		nms_tell_worker(nms, now, w, &note, out);
+}
+
+static enum verdict on_registration(struct nms *nms, struct now now, struct nms_node *node,
+				    const struct msg_header *h, struct bytes body,
+				    const struct addr *from, const struct addr *to,
+				    struct outbox *out)
+{
+	unsigned f = from->family == 6, i;
+	struct registration *reg = &node->reg;
+	struct msg_registration_request m;
+	struct msg_registration_response r = { .family = from->family, .port = from->port };
+	uint8_t p[MSG_SIZE_registration_response];
+
+	if (msg_read_registration_request(&m, body.p, body.n) != (long)body.n)
+		return V_DROP_BODY;
+	if (m.fresh)
+		forget_paths(nms, now, &node->link.id, out);
+	if (!node->registered || reg->boot != m.boot)
+		memset(reg, 0, sizeof *reg);
+	reg->node_id = node->link.id;
+	reg->boot = m.boot;
+	reg->updated = cloud_ms(&nms->cloud, now);
+	if (!addr_equal(&reg->mapped[f], from))
+		reg->confirmed[f] = 0;
+	reg->mapped[f] = *from;
+	reg->napt[f] = is_mapped(&m, from);
+	reg->real_n = m.real_n;
+	for (i = 0; i < m.real_n; i++)
+		reg->real[i] = address_of(&m.real[i]);
+	node->registered = true;
+	node->service[f] = *to;
+	node->challenge[f] = random_u64() | 1;
+	store_registration(nms, node);
+
+	r.napt = reg->napt[f];
+	r.cloud_time = reg->updated;
+	r.challenge = node->challenge[f];
+	memcpy(r.ip, from->ip, sizeof r.ip);
+	answer(nms, now, node, h, from, to, TYPE_REGISTRATION_RESPONSE, p,
+	       msg_write_registration_response(p, sizeof p, &r), out);
+	return V_ANSWERED;
+}
+
+static enum verdict on_keep_alive(struct nms *nms, struct now now, struct nms_node *node,
+				  const struct msg_header *h, struct bytes body,
+				  const struct addr *from, const struct addr *to,
+				  struct outbox *out)
+{
+	unsigned f = from->family == 6;
+	struct msg_keep_alive m;
+	struct msg_keep_alive_ack r = { .cloud_time = cloud_ms(&nms->cloud, now) };
+	uint8_t p[MSG_SIZE_keep_alive_ack];
+
+	if (msg_read_keep_alive(&m, body.p, body.n) != (long)body.n)
+		return V_DROP_BODY;
+	if (!node->registered || !addr_equal(&node->reg.mapped[f], from) ||
+	    (!node->reg.confirmed[f] && (!m.challenge || m.challenge != node->challenge[f]))) {
+		refuse(nms, now, node, h, from, to, REASON_NOT_REGISTERED, out);
+		return V_ANSWERED;
+	}
+	node->service[f] = *to;
+	if (!node->reg.confirmed[f]) {
+		node->reg.confirmed[f] = 1;
+		node->reg.updated = r.cloud_time;
+		store_registration(nms, node);
+	}
+	answer(nms, now, node, h, from, to, TYPE_KEEP_ALIVE_ACK, p,
+	       msg_write_keep_alive_ack(p, sizeof p, &r), out);
+	return V_ANSWERED;
+}
+
+/* ---- the directory ---- */
+
+/* Who is meant?  0, or the reason why there is nobody. */
+static uint16_t look_up(struct nms *nms, const struct msg_direction_request *m, struct device *d)
+{
+	enum store_result r;
+
+	if (m->family == 0)
+		r = device_by_fqdn(nms->env.store, m->name, d);
+	else if (m->family == 4 || m->family == 6)
+		r = device_by_ip(nms->env.store, m->family, m->ip, d);
+	else
+		return REASON_BAD_REQUEST;
+	if (r == STORE_MISSING)
+		return REASON_NOT_FOUND;
+	return r == STORE_OK ? 0 : REASON_INTERNAL;
+}
+
+static enum verdict on_direction(struct nms *nms, struct now now, struct nms_node *node,
+				 const struct msg_header *h, struct bytes body,
+				 const struct addr *from, const struct addr *to,
+				 struct outbox *out)
+{
+	struct nms_note want = { .kind = NMS_WANT, .a = node->link.id,
+				 .transaction = h->transaction };
+	struct msg_direction_request m;
+	struct msg_node_info_response r;
+	uint8_t p[MSG_MAX_node_info_response];
+	struct device d;
+	size_t n;
+
+	if (msg_read_direction_request(&m, body.p, body.n) != (long)body.n)
+		return V_DROP_BODY;
+	memset(&r, 0, sizeof r);
+	memset(&d, 0, sizeof d);
+	r.result = look_up(nms, &m, &d);
+	if (!r.result) {
+		r.node_id = d.node_id;
+		memcpy(r.ip4, d.ip4, 4);
+		memcpy(r.ip6, d.ip6, 16);
+		strcpy(r.fqdn, d.fqdn);
+	}
+	n = msg_write_node_info_response(p, sizeof p, &r);
+	answer(nms, now, node, h, from, to, TYPE_NODE_INFO_RESPONSE, p, n, out);
+	answers_keep(nms->answers, now, &node->link.id, h->transaction, TYPE_NODE_INFO_RESPONSE,
+		     p, n);
+	want.b = d.node_id;
+	wipe(&d, sizeof d);
+	if (h->type != TYPE_DIRECTION_REQUEST || r.result || id_equal(&want.a, &want.b))
+		return V_ANSWERED;
+	nms_tell_worker(nms, now, pair_owner(&want.a, &want.b, nms->env.workers), &want, out);
+	return V_ANSWERED;
+}
+
+/* ---- the front door ---- */
+
+static enum verdict dispatch(struct nms *nms, struct now now, struct nms_node *node,
+			     const struct msg_header *h, struct bytes body,
+			     const struct addr *from, const struct addr *to, struct outbox *out)
+{
+	const struct answer *before = answers_find(nms->answers, now, &node->link.id,
+						   h->transaction);
+
+	if (before) {
+		answer(nms, now, node, h, from, to, before->type, before->body, before->len, out);
+		return V_ANSWERED;
+	}
+	switch (h->type) {
+	case TYPE_REGISTRATION_REQUEST:
+		return on_registration(nms, now, node, h, body, from, to, out);
+	case TYPE_KEEP_ALIVE:
+		return on_keep_alive(nms, now, node, h, body, from, to, out);
+	case TYPE_DIRECTION_REQUEST:
+	case TYPE_NODE_INFO_REQUEST:
+		if (node->registered)
+			return on_direction(nms, now, node, h, body, from, to, out);
+		refuse(nms, now, node, h, from, to, REASON_NOT_REGISTERED, out);
+		return V_ANSWERED;
+	case TYPE_ROUTE_CONFIRMATION:
+		return deliver_confirmed(nms, now, node, h->transaction, body, out);
+	}
+	return V_DROP_TYPE;
+}
+
+/* Opening destroys what does not open, and a new login may have changed the key: keeps a copy. */
+static enum verdict open_by_node(struct nms *nms, struct now now, struct nms_node *node,
+				 uint8_t *p, size_t n, const struct msg_header *h,
+				 const struct exts *x, struct bytes *body, uint64_t *stamp)
+{
+	uint64_t ms = cloud_ms(&nms->cloud, now);
+	uint8_t copy[DATAGRAM_MAX];
+	enum verdict v;
+
+	memcpy(copy, p, n);
+	v = session_open(&node->session, ms, p, n, h, x, body, stamp);
+	if (v == V_PASSED || !node_rekeyed(nms, now, node))
+		return v;
+	memcpy(p, copy, n);
+	return session_open(&node->session, ms, p, n, h, x, body, stamp);
+}
+
+static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, size_t n,
+				 const struct addr *from, const struct addr *to,
+				 struct outbox *out)
+{
+	uint64_t ms = cloud_ms(&nms->cloud, now), stamp;
+	struct msg_header h;
+	struct nms_node *node;
+	struct bytes body;
+	struct exts x;
+	enum verdict v = gate_check(p, n, &h, &x);
+
+	if (v != V_PASSED)
+		return v;
+	if (n > DATAGRAM_MAX)
+		return V_DROP_SHORT;
+	if (type_key(h.type) != KEY_COMMON)
+		return V_DROP_TYPE;
+	if (!nms->listening || !tokens_valid(&nms->tokens, ms, h.token))
+		return V_DROP_TOKEN;
+	node = nms_node_get(nms, now, &h.id);
+	if (!node)
+		return V_DROP_STRANGER;
+	v = open_by_node(nms, now, node, p, n, &h, &x, &body, &stamp);
+	if (v != V_PASSED)
+		return v;
+	if (stamp < nms->started) {
+		refuse(nms, now, node, &h, from, to, REASON_STALE, out);
+		return V_DROP_STALE;
+	}
+	node->heard = now.boot;
+	node->heard_by = from->family == 6;
+	v = dispatch(nms, now, node, &h, body, from, to, out);
+	nms_node_rearm(nms, node);
+	return v;
+}
+
+static enum verdict hand_over(struct nms *nms, struct now now, const uint8_t *p, size_t n,
+			      const struct batch *in, struct outbox *out)
+{
+	struct nms_note note = { .kind = NMS_HANDED, .from = in->from, .to = in->to };
+
+	if (n > sizeof note.body)
+		return V_DROP_SHORT;
+	note.len = (uint32_t)n;
+	memcpy(note.body, p, n);
+	nms_tell_worker(nms, now, id_owner(gate_id(p), nms->env.workers), &note, out);
+	return V_HANDED;
+}
+
+/* What this batch or note changed is on record before any answer leaves. */
+static void commit(struct nms *nms)
+{
+	if (nms->writing && live_end(nms->env.store) != STORE_OK)
+		cy_log(LOG_ERROR_, "registrations not stored: %s", store_error(nms->env.store));
+	nms->writing = false;
+}
+
+static void nms_input(void *self, struct now now, struct batch *in, struct outbox *out)
+{
+	struct nms *nms = self;
+	uint32_t at, n;
+	enum verdict v;
+
+	for (at = 0; at < in->len; at += n) {
+		uint8_t *p = in->buf + at;
+
+		n = MIN(in->seg ? in->seg : in->len, in->len - at);
+		if (n >= MESSAGE_MIN && id_owner(gate_id(p), nms->env.workers) != nms->env.worker)
+			v = hand_over(nms, now, p, n, in, out);
+		else
+			v = nms_datagram(nms, now, p, n, &in->from, &in->to, out);
+		nms->verdicts.count[v]++;
+	}
+	commit(nms);
+}
+
+/* ---- between workers ---- */
+
+void nms_tell_worker(struct nms *nms, struct now now, unsigned worker,
+		     const struct nms_note *note, struct outbox *out)
+{
+	if (worker == nms->env.worker)
+		nms_on_note(nms, now, note, out);
+	else
+		out_worker(out, worker, note, offsetof(struct nms_note, body) + note->len);
+}
+
+void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
+		 struct outbox *out)
+{
+	uint8_t p[2048];
+	struct nms_node *node;
+	enum verdict v;
+
+	switch (note->kind) {
+	case NMS_HANDED:
+		memcpy(p, note->body, note->len);
+		v = nms_datagram(nms, now, p, note->len, &note->from, &note->to, out);
+		nms->verdicts.count[v]++;
+		break;
+	case NMS_WANT:
+		select_want(nms, now, note, out);
+		break;
+	case NMS_TELL:
+		deliver_start(nms, now, note, out);
+		break;
+	case NMS_TOLD:
+		select_told(nms, now, note, out);
+		break;
+	case NMS_REFUSE:
+		node = nms_node_get(nms, now, &note->a);
+		if (node)
+			nms_refuse(nms, now, node, 2, note->transaction,
+				   TYPE_DIRECTION_REQUEST, note->reason, out);
+		break;
+	case NMS_FORGET:
+		select_forget(nms, &note->a);
+		break;
+	}
+}
+
+static void nms_note(void *self, struct now now, const struct note *note, struct outbox *out)
+{
+	struct nms *nms = self;
+	struct nms_note n;
+
+	if (note->from != NOTE_WORKER || note->data.n < offsetof(struct nms_note, body) ||
+	    note->data.n > sizeof n)
+		return;
+	memcpy(&n, note->data.p, note->data.n);
+	if (n.len == note->data.n - offsetof(struct nms_note, body))
+		nms_on_note(nms, now, &n, out);
+	commit(nms);
+}
+
+/* ---- time, and what operators ask ---- */
+
+static void node_tick(struct nms *nms, struct now now, struct nms_node *node, struct outbox *out)
+{
+	deliver_tick(nms, now, node, out);
+	if (now.boot - node->heard < registration_life(nms)) {
+		nms_node_rearm(nms, node);
+		return;
+	}
+	if (node->registered) {
+		nms_write(nms);
+		registration_delete(nms->env.store, &node->link.id);
+	}
+	cy_log(LOG_DEBUG, "%s is offline", node->fqdn);
+	node_free(nms, node);
+}
+
+static void nms_tick(void *self, struct now now, struct outbox *out)
+{
+	struct nms *nms = self;
+	struct timer *t;
+
+	while ((t = timers_due(&nms->timers, now.boot))) {
+		if (t == &nms->lead) {
+			lead_tick(&nms->cloud, &nms->env, now);
+			timer_set(&nms->timers, t, now.boot + LEAD_EVERY);
+		} else if (t == &nms->ready) {
+			if (!take_tokens(nms))
+				timer_set(&nms->timers, t, now.boot + READY_AGAIN);
+		} else {
+			node_tick(nms, now, TIMER_OWNER(t, struct nms_node, timer), out);
+		}
+	}
+	commit(nms);
+}
+
+static uint64_t nms_expiry(const void *self)
+{
+	return timers_next(&((const struct nms *)self)->timers);
+}
+
+static void nms_flow(void *self, struct now now, const struct flow_event *ev, struct outbox *out)
+{
+	struct nms *nms = self;
+	json_t *request = ev->port == PORT_CTL ? control_flow(&nms->control, ev, out) : NULL;
+
+	if (!request)
+		return;
+	json_decref(request);
+	control_answer(&nms->control, ev->handle,
+		       json_pack("{s:o, s:i, s:i, s:I, s:I, s:I}", "status",
+				 control_status("nms", &nms->env, &nms->verdicts),
+				 "nodes", (int)nms->nodes.n, "selections", (int)nms->selections.n,
+				 "paths", (json_int_t)nms->paths,
+				 "refusals", (json_int_t)nms->refusals,
+				 "undelivered", (json_int_t)nms->gave_up), out);
+}
+
+/* Registrations outlive a restart: their nodes are given a full life from now. */
+static bool revive(void *arg, const struct registration *r)
+{
+	struct nms *nms = arg;
+
+	if (id_owner(&r->node_id, nms->env.workers) == nms->env.worker)
+		nms_node_get(nms, nms->env.start, &r->node_id);
+	return true;
+}
+
+/* The AS's helper makes SecretCommonValue at the domain's first start; until then nobody can be
+ * heard. */
+static bool take_tokens(struct nms *nms)
+{
+	struct secret_common_value scv;
+	size_t n = sizeof scv;
+
+	if (meta_get(nms->env.store, "secret-common-value", scv.b, &n) != STORE_OK ||
+	    n != sizeof scv)
+		return false;
+	tokens_init(&nms->tokens, &scv);
+	nms->listening = true;
+	return true;
+}
+
+static void *nms_open(const struct role_env *env, char *err)
+{
+	struct nms *nms = calloc(1, sizeof *nms);
+
+	if (!nms)
+		abort();
+	nms->env = *env;
+	lead_open(&nms->cloud, env);
+	nms->started = cloud_ms(&nms->cloud, env->start);
+	table_init(&nms->nodes);
+	table_init(&nms->selections);
+	nms->answers = calloc(1, sizeof *nms->answers);
+	if (!nms->answers)
+		abort();
+	timer_set(&nms->timers, &nms->lead, env->start.boot + LEAD_EVERY);
+	if (!take_tokens(nms))
+		timer_set(&nms->timers, &nms->ready, env->start.boot + READY_AGAIN);
+	registration_each(env->store, revive, nms);
+	return nms;
+}
+
+static void close_node(void *arg, struct link *link)
+{
+	node_free(arg, LINK_OWNER(link, struct nms_node, link));
+}
+
+static void nms_close(void *self)
+{
+	struct nms *nms = self;
+
+	table_each(&nms->nodes, close_node, nms);
+	select_close(nms);
+	table_free(&nms->nodes);
+	table_free(&nms->selections);
+	timers_free(&nms->timers);
+	free(nms->answers);
+	free(nms);
+}
+
+static const struct verdicts *nms_verdicts(const void *self)
+{
+	return &((const struct nms *)self)->verdicts;
+}
+
+const struct role role_nms = {
+	.name = "nms",
+	.text = "node management service: knows where every node is and picks the path between two",
+	.needs = NEEDS_STORE,
+	.open = nms_open,
+	.close = nms_close,
+	.input = nms_input,
+	.flow = nms_flow,
+	.note = nms_note,
+	.tick = nms_tick,
+	.expiry = nms_expiry,
+	.verdicts = nms_verdicts,
+};

@@ -1,0 +1,122 @@
+/*
+ * nms.h - between the files of the node management service: nms.c (who is where),
+ * nms_select.c (which path, decided by one worker a pair), nms_deliver.c (telling the nodes).
+ */
+#ifndef NMS_H
+#define NMS_H
+
+#include "crypto/token.h"
+#include "net/proto/cloud.h"
+#include "net/proto/exchange.h"
+#include "net/proto/register.h"
+#include "net/proto/session.h"
+#include "net/proto/table.h"
+#include "net/proto/timers.h"
+#include "net/role.h"
+#include "roles/control.h"
+#include "store/store.h"
+
+/* A node this worker owns. */
+struct nms_node {
+	struct link link;		/* by Node ID */
+	struct timer timer;		/* registration ends, or a delivery is due */
+	struct session session;
+	struct common_key key;		/* what session was made of, to see a new login */
+	uint64_t reread;		/* boot time of the newest look for a new key */
+	uint8_t ip4[4], ip6[16];
+	char fqdn[NAME_SIZE];
+	bool registered;
+	struct registration reg;
+	uint64_t challenge[2];		/* by family: what the next Keep Alive must echo, 0: nothing */
+	struct addr service[2];		/* by family: our address that it uses */
+	uint64_t heard;			/* boot time */
+	uint8_t heard_by;		/* family index of that */
+	struct delivery *deliveries;
+};
+
+/* A Route Direction on its way to a node of ours. */
+struct delivery {
+	struct delivery *next;
+	struct id pair;
+	unsigned coordinator;		/* worker that decides about this pair */
+	struct exchange exchange;
+};
+
+struct nms {
+	struct role_env env;
+	struct verdicts verdicts;
+	struct control control;
+	struct cloud cloud;
+	uint64_t started;		/* cloud ms: nothing stamped before is accepted */
+	struct tokens tokens;
+	struct timers timers;
+	struct timer lead, ready;
+	bool listening;			/* SecretCommonValue is known */
+	struct table nodes;		/* struct nms_node */
+	struct table selections;	/* struct selection, by pair */
+	struct answers *answers;
+	bool writing;			/* a live transaction is open */
+	uint64_t paths, refusals, gave_up;
+};
+
+/* What workers of one NMS tell each other; only the used part of body travels. */
+enum nms_note_kind {
+	NMS_HANDED,		/* a datagram that the kernel steered wrongly: from, to, body */
+	NMS_WANT,		/* to the coordinator: node a wants a path to node b; transaction */
+	NMS_TELL,		/* to a's owner: deliver body as type to a, about pair */
+	NMS_TOLD,		/* to the coordinator: a took it, or the reason why not */
+	NMS_REFUSE,		/* to a's owner: its request `transaction` is refused for reason */
+	NMS_FORGET,		/* to all: a lost every path */
+};
+
+struct nms_note {
+	uint32_t kind;
+	struct id a, b, pair;
+	uint32_t transaction;
+	uint16_t reason;
+	uint8_t type;
+	struct addr from, to;
+	uint32_t len;
+	uint8_t body[2048];
+};
+
+/* Sends to a worker; to oneself by a direct call of nms_on_note(). */
+void nms_tell_worker(struct nms *nms, struct now now, unsigned worker,
+		     const struct nms_note *note, struct outbox *out);
+void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
+		 struct outbox *out);
+
+/* The node of this id if it may talk to us: from memory, else from the store. */
+struct nms_node *nms_node_get(struct nms *nms, struct now now, const struct id *id);
+/* To a node at its address of family index f, or the one it was heard from last (f = 2). */
+void nms_send(struct nms *nms, struct now now, struct nms_node *node, unsigned f,
+	      uint32_t transaction, uint8_t type, const void *body, size_t n,
+	      struct outbox *out);
+void nms_refuse(struct nms *nms, struct now now, struct nms_node *node, unsigned f,
+		uint32_t transaction, uint8_t type, uint16_t reason, struct outbox *out);
+/* When this node must be looked at again. */
+void nms_node_rearm(struct nms *nms, struct nms_node *node);
+/* Opens the live transaction of this batch if it is not open yet. */
+void nms_write(struct nms *nms);
+
+/* nms_select.c */
+void select_want(struct nms *nms, struct now now, const struct nms_note *want,
+		 struct outbox *out);
+void select_told(struct nms *nms, struct now now, const struct nms_note *told,
+		 struct outbox *out);
+void select_forget(struct nms *nms, const struct id *node);
+void select_close(struct nms *nms);
+/* Names the pair whichever asks. */
+void pair_id(struct id *pair, const struct id *a, const struct id *b);
+unsigned pair_owner(const struct id *a, const struct id *b, unsigned workers);
+
+/* nms_deliver.c */
+void deliver_start(struct nms *nms, struct now now, const struct nms_note *tell,
+		   struct outbox *out);
+enum verdict deliver_confirmed(struct nms *nms, struct now now, struct nms_node *node,
+			       uint32_t transaction, struct bytes body, struct outbox *out);
+void deliver_tick(struct nms *nms, struct now now, struct nms_node *node, struct outbox *out);
+uint64_t deliver_expiry(const struct nms_node *node);
+void deliver_close(struct nms_node *node);
+
+#endif

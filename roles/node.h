@@ -1,0 +1,202 @@
+/*
+ * node.h - between the files of the node: node.c (the story), node_peers.c (who is wanted),
+ * node_paths.c (tunnels), node_status.c (what the user asks).
+ *
+ * Worker 0 is the agent: it logs in, registers, answers DNS, reads the TUN device and knows the
+ * peers.  Every worker carries the paths whose Path ID it owns.
+ */
+#ifndef NODE_H
+#define NODE_H
+
+#include "net/proto/dns.h"
+#include "net/proto/login.h"
+#include "net/proto/register.h"
+#include "net/proto/table.h"
+#include "net/proto/timers.h"
+#include "net/proto/tunnel.h"
+#include "net/priv.h"
+#include "net/role.h"
+#include "roles/control.h"
+
+#define HOLD_PACKETS 64
+#define HOLD_OCTETS (128 * 1024)
+#define HOLD_TIME (3 * SEC)
+#define ASK_EVERY (1 * SEC)		/* at most one Direction Request for a peer in this time */
+#define QUERIES_MAX 1024
+#define PEERS_MAX 4096
+#define PINGS_MAX 16
+#define DNS_HANDLES 16u			/* flow handles of the resolver start here */
+
+enum alarm_kind { ALARM_PEER, ALARM_QUERY, ALARM_PATH, ALARM_PING };
+
+struct alarm {
+	struct timer timer;
+	enum alarm_kind kind;
+};
+
+/* A question to the NMS: who has this name or address, and perhaps a path to it. */
+struct query {
+	struct query *next;
+	struct alarm alarm;
+	struct exchange exchange;
+	char name[NAME_SIZE];		/* "": by address */
+	uint8_t family;
+	uint8_t ip[16];
+	bool path;			/* Direction Request, not only Node Information Request */
+};
+
+struct held {
+	struct held *next;
+	uint32_t len;
+	uint8_t room[];			/* HEADROOM, packet, TAILROOM */
+};
+
+enum peer_state {
+	PEER_IDLE,		/* nothing wanted; reason says how it ended */
+	PEER_ASKING,		/* a query is out, or its Route Direction is awaited */
+	PEER_OPENING,		/* the path's owner is making the tunnel */
+	PEER_UP,
+};
+
+/* Somebody we want to talk to, or who talks to us.  The agent's. */
+struct peer {
+	struct link by4, by6;		/* by virtual address; zero: not linked */
+	struct alarm alarm;		/* held packets or the wait for a path end */
+	enum peer_state state;
+	char fqdn[NAME_SIZE];		/* "" while only an address is known */
+	struct id node_id, path;
+	uint8_t ip4[4], ip6[16];
+	uint32_t transaction;		/* of the Direction Request under way */
+	uint64_t asked;			/* boot time of the newest request */
+	uint16_t reason;		/* why the newest try failed, 0: it did not */
+	struct held *held, **held_end;
+	unsigned held_n;
+	uint32_t held_octets;
+};
+
+/* A tunnel of this worker. */
+struct path {
+	struct link link;		/* by Path ID */
+	struct alarm alarm;
+	bool announced;			/* the agent was told that it is up */
+	struct tunnel tunnel;
+};
+
+struct ping {
+	struct alarm alarm;
+	uint32_t handle;		/* of the asking client, 0: free */
+	bool sent;
+	char fqdn[NAME_SIZE];
+};
+
+struct node {
+	struct role_env env;
+	struct verdicts verdicts;
+	struct control control;
+	struct timers timers;
+	struct cloud cloud;
+	struct identity identity;
+	char password[257];
+	size_t password_len;
+
+	/* from the Login Response, on every worker */
+	bool known;
+	struct id node_id;
+	char fqdn[NAME_SIZE], domain[NAME_SIZE];
+	uint8_t net4[4], net6[16], bits4, bits6;
+	struct tunnel_end self;
+	uint64_t key_expiry, cert_expiry;	/* cloud ms */
+	struct tunnel_rules rules;
+	struct table paths;
+
+	/* the agent's */
+	struct login login;
+	struct registrar registrar;
+	bool registering;		/* registrar is started */
+	bool tun_up;
+	char tun_trouble[200];
+	uint64_t relogin, tun_again;	/* boot times, NEVER */
+	struct trust *trust;
+	struct dns *dns;
+	struct query *queries;
+	unsigned queries_n;
+	struct table peers4, peers6;
+	struct ping ping[PINGS_MAX];
+	uint64_t bad_peers;
+};
+
+static inline bool is_agent(const struct node *n)
+{
+	return n->env.worker == 0;
+}
+
+/* What workers of one node tell each other. */
+enum node_note_kind {
+	NODE_HELLO,		/* to the agent: this worker is new, tell it who we are */
+	NODE_LOGIN,		/* from the agent: body is the Login Response; every old path is lost */
+	NODE_HANDED,		/* a datagram for the owner of its ID: from, to, body */
+	NODE_OPEN,		/* to a path's owner: body is struct tunnel_setup */
+	NODE_SEND,		/* to a path's owner: body is a virtual packet */
+	NODE_PROBE,		/* to a path's owner */
+	NODE_CLOSE,		/* to a path's owner: a newer path took its place */
+	NODE_UP,		/* to the agent: path carries data */
+	NODE_DEAD,		/* to the agent: path ended, reason says how */
+	NODE_PROBED,		/* to the agent: the probe came back after rtt from `from` */
+};
+
+struct node_note {
+	uint32_t kind;
+	struct id path;
+	struct addr from, to;
+	uint64_t rtt;
+	uint16_t reason;
+	uint8_t ecn;
+	uint32_t len;
+	uint8_t *body;		/* on the wire between workers it follows the struct */
+};
+
+void node_tell(struct node *n, struct now now, unsigned worker, const struct node_note *note,
+	       struct outbox *out);
+void node_alarm(struct node *n, struct alarm *a, enum alarm_kind kind, uint64_t at);
+
+/* node_paths.c */
+void paths_open(struct node *n, struct now now, const struct tunnel_setup *setup,
+		struct outbox *out);
+enum verdict paths_input(struct node *n, struct now now, uint8_t *p, size_t len,
+			 const struct msg_header *h, const struct exts *x,
+			 const struct addr *from, const struct addr *to, uint8_t ecn,
+			 struct outbox *out);
+enum verdict paths_send(struct node *n, struct now now, const struct id *path, uint8_t *packet,
+			size_t len, struct outbox *out);
+void paths_probe(struct node *n, struct now now, const struct id *path, struct outbox *out);
+void paths_close(struct node *n, struct now now, const struct id *path, struct outbox *out);
+void paths_alarm(struct node *n, struct now now, struct path *p, struct outbox *out);
+/* say: tell the other ends. */
+void paths_close_all(struct node *n, struct now now, bool say, struct outbox *out);
+
+/* node_peers.c: the agent */
+enum verdict peers_packet(struct node *n, struct now now, uint8_t *packet, size_t len,
+			  struct outbox *out);
+void peers_want_name(struct node *n, struct now now, const char *fqdn, struct outbox *out);
+struct peer *peers_by_name(struct node *n, const char *fqdn);
+/* Messages of the NMS other than registration's. */
+enum verdict peers_signal(struct node *n, struct now now, const struct msg_header *h,
+			  struct bytes body, struct outbox *out);
+void peers_note(struct node *n, struct now now, unsigned worker, const struct node_note *note,
+		struct outbox *out);
+void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *out);
+void peers_query_alarm(struct node *n, struct now now, struct query *q, struct outbox *out);
+void peers_forget_paths(struct node *n, struct now now, int worker, struct outbox *out);
+void peers_close(struct node *n);
+extern const struct dns_ops node_dns_ops;
+
+/* node_status.c */
+void status_flow(struct node *n, struct now now, const struct flow_event *ev, struct outbox *out);
+void status_peer_up(struct node *n, struct now now, const struct peer *p, struct outbox *out);
+void status_peer_failed(struct node *n, struct now now, const struct peer *p, struct outbox *out);
+void status_probed(struct node *n, struct now now, const struct peer *p,
+		   const struct node_note *note, struct outbox *out);
+void status_alarm(struct node *n, struct now now, struct ping *ping, struct outbox *out);
+const char *peer_state_name(enum peer_state s);
+
+#endif
