@@ -28,6 +28,7 @@
  * simulated world where net/io/ stands.  A reader with five minutes: net/role.h, then
  * net/proto/wire.def, then roles/node.c.
  */
+#include "net/io/args.h"
 #include "net/io/ask.h"
 #include "net/io/master.h"
 #include "net/io/owner.h"
@@ -41,7 +42,6 @@
 #include <unistd.h>
 
 #define CONFIG_FILE "/etc/cyphonic/cyphonic.yaml"
-#define WORDS_MAX 8
 #define ERR 256
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
@@ -112,26 +112,22 @@ static const struct {
 
 enum { O_CONFIG, O_ROLE, O_TEST, O_HELP, O_VERSION, O_JSON, O_PASSWORD, O_KIND, O_COUNT, OPTIONS };
 
-static const struct option_row {
-	char letter;
-	const char *name, *arg;
-	const char *verbs;	/* that take it, NULL: all */
-	const char *text;
-} option[OPTIONS] = {
+static const struct option_row option[OPTIONS] = {
 	[O_CONFIG] = { 'c', "config", "FILE", NULL, "configuration, default " CONFIG_FILE },
-	[O_ROLE] = { 0, "role", "ROLES", NULL, "as, nms, node or all, several joined by ',': instead of the file's" },
+	[O_ROLE] = { 0, "role", "ROLES", NULL, "as, nms, node, all, several joined by ','; overrides the file" },
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
 	[O_JSON] = { 0, "json", NULL, "account device ca status ping", "results as JSON" },
-	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE, '-' for standard input" },
+	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
 	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
 	[O_COUNT] = { 'c', "count", "N", "ping", "ping so often, default 1" },
 };
 
 struct call {
-	const char *value[OPTIONS];	/* NULL: not given; "" for those without argument */
-	const char *word[WORDS_MAX];	/* verb and arguments */
+	struct args args;
+	const char *role;		/* --role=, or the first word if it is one */
+	const char *const *word;	/* the verb, then its arguments alone */
 	unsigned words;
 	const struct verb *verb;	/* NULL: run the daemon */
 	struct config conf;
@@ -210,173 +206,34 @@ static void print_help(void)
 	}
 }
 
-/* ---- what was probably meant ---- */
-
-/* Letters to insert, delete or change to make b of a; both short. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[32], i, k, n = (unsigned)MIN(strlen(b), ARRAY_SIZE(row) - 1);
-
-	for (k = 0; k <= n; k++)
-		row[k] = k;
-	for (i = 0; a[i]; i++) {
-		unsigned corner = i;
-
-		row[0] = i + 1;
-		for (k = 1; k <= n; k++) {
-			unsigned change = corner + (a[i] != b[k - 1]);
-
-			corner = row[k];
-			row[k] = MIN(change, MIN(row[k], row[k - 1]) + 1);
-		}
-	}
-	return row[n];
-}
-
-/* Keeps name in *best if it is closer to word; start with *least = 3. */
-static void consider(const char *word, const char *name, unsigned *least, const char **best)
-{
-	unsigned d = distance(word, name);
-
-	if (strlen(word) > 1 && (d < *least || (*least == 3 && !strncmp(word, name, strlen(word))))) {
-		*least = d;
-		*best = name;
-	}
-}
-
-static int unknown(const char *what, const char *word, const char *dash, const char *meant)
-{
-	cy_log(LOG_ERROR_, "unknown %s '%.60s'%s%s%s%s (cyphonic -h lists all)", what, word,
-	       meant ? ": did you mean '" : "", meant ? dash : "", meant ? meant : "",
-	       meant ? "'?" : "");
-	return EXIT_USAGE;
-}
-
-static int unknown_option(const char *word)
-{
-	char name[32];
-	const char *best = NULL;
-	unsigned i, least = 3;
-
-	snprintf(name, sizeof name, "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
-		 word + strspn(word, "-"));
-	for (i = 0; i < OPTIONS; i++)
-		consider(name, option[i].name, &least, &best);
-	return unknown("option", word, "--", best);
-}
+/* ---- which verb ---- */
 
 static int unknown_verb(const struct call *c)
 {
+	struct guess g = { .word = c->word[0] };
 	bool first_known = false;
-	const char *best = NULL;
-	unsigned i, least = 3;
+	char what[32] = "verb";
+	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(verb); i++)
 		first_known |= strcmp(verb[i].name, c->word[0]) == 0;
 	if (first_known && c->words < 2) {
-		cy_log(LOG_ERROR_, "'%s' alone says too little (cyphonic -h lists what may follow)", c->word[0]);
+		cy_log(LOG_ERROR_, "'%s' alone says too little (cyphonic -h lists what may follow)",
+		       c->word[0]);
 		return EXIT_USAGE;
 	}
+	g.word = c->word[first_known];
 	for (i = 0; i < ARRAY_SIZE(verb); i++)
 		if (!first_known)
-			consider(c->word[0], verb[i].name, &least, &best);
+			guess_consider(&g, verb[i].name);
 		else if (verb[i].sub && strcmp(verb[i].name, c->word[0]) == 0)
-			consider(c->word[1], verb[i].sub, &least, &best);
-	if (!first_known && !best)
-		for (i = 0; i < ARRAY_SIZE(cast); i++)
-			consider(c->word[0], cast[i].role->name, &least, &best);
-	return unknown(first_known ? c->word[0] : "verb", c->word[first_known], "", best);
-}
-
-/* ---- reading the arguments ---- */
-
-static bool has_word(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-	const char *p;
-
-	for (p = list; n && (p = strstr(p, word)); p += n)
-		if ((p == list || p[-1] == ' ') && (p[n] == ' ' || p[n] == '\0'))
-			return true;
-	return false;
-}
-
-/* -c is --count behind ping and --config elsewhere: an option of the verb goes before. */
-static int find_option(const struct call *c, char letter, const char *name, size_t n)
-{
-	const char *at = c->words ? c->word[0] : "";
-	int i, found = -1;
-
-	for (i = 0; i < OPTIONS; i++) {
-		const struct option_row *o = &option[i];
-
-		if (letter ? o->letter != letter : strlen(o->name) != n || memcmp(o->name, name, n) != 0)
-			continue;
-		if (found < 0 || (o->verbs && has_word(o->verbs, at)))
-			found = i;
-	}
-	return found;
-}
-
-/* Takes argv[*i], and the next one if the option wants it. */
-static int take_option(struct call *c, int argc, char **argv, int *i)
-{
-	const char *word = argv[*i], *rest;
-	bool is_long = word[1] == '-';
-	int o;
-
-	if (is_long) {
-		rest = word + strcspn(word, "=");
-		o = find_option(c, 0, word + 2, (size_t)(rest - word) - 2);
-		rest = *rest ? rest + 1 : NULL;
-	} else {
-		o = find_option(c, word[1], NULL, 0);
-		rest = word[2] ? word + 2 : NULL;
-	}
-	if (o < 0 || (!option[o].arg && rest && !is_long))
-		return unknown_option(word);
-	if (!option[o].arg && rest) {
-		cy_log(LOG_ERROR_, "--%s takes no argument", option[o].name);
-		return EXIT_USAGE;
-	}
-	if (option[o].arg && !rest && ++*i < argc)
-		rest = argv[*i];
-	if (option[o].arg && (!rest || !*rest)) {
-		cy_log(LOG_ERROR_, "--%s wants %s", option[o].name, option[o].arg);
-		return EXIT_USAGE;
-	}
-	c->value[o] = rest ? rest : "";
-	return EXIT_DONE;
-}
-
-static int take_word(struct call *c, const char *word)
-{
-	/* "cyphonic node": the role first, then perhaps a verb */
-	if (!c->words && !c->value[O_ROLE] && config_role(word)) {
-		c->value[O_ROLE] = word;
-		return EXIT_DONE;
-	}
-	if (c->words == WORDS_MAX) {
-		cy_log(LOG_ERROR_, "too many words (cyphonic -h)");
-		return EXIT_USAGE;
-	}
-	c->word[c->words++] = word;
-	return EXIT_DONE;
-}
-
-static int take_arguments(struct call *c, int argc, char **argv)
-{
-	bool options = true;
-	int i, status = EXIT_DONE;
-
-	for (i = 1; i < argc && status == EXIT_DONE; i++)
-		if (options && strcmp(argv[i], "--") == 0)
-			options = false;
-		else if (options && argv[i][0] == '-' && argv[i][1])
-			status = take_option(c, argc, argv, &i);
-		else
-			status = take_word(c, argv[i]);
-	return status;
+			guess_consider(&g, verb[i].sub);
+	for (i = 0; !first_known && i < ARRAY_SIZE(cast); i++)
+		guess_consider(&g, cast[i].role->name);
+	if (first_known)
+		snprintf(what, sizeof what, "%s verb", c->word[0]);
+	guess_say(&g, what, "");
+	return EXIT_USAGE;
 }
 
 /* Fills c->verb and leaves only its arguments in word[]. */
@@ -391,27 +248,14 @@ static int find_verb(struct call *c)
 	if (!c->verb)
 		return unknown_verb(c);
 	skip = c->verb->sub ? 2 : 1;
+	c->word += skip;
 	c->words -= skip;
-	memmove(c->word, c->word + skip, c->words * sizeof c->word[0]);
 	if (c->words >= c->verb->least && c->words <= c->verb->most)
 		return EXIT_DONE;
 	cy_log(LOG_ERROR_, "%s arguments; usage: cyphonic %s%s%s %s",
 	       c->words < c->verb->least ? "missing" : "too many", c->verb->name,
 	       c->verb->sub ? " " : "", c->verb->sub ? c->verb->sub : "", c->verb->args);
 	return EXIT_USAGE;
-}
-
-static int check_options(const struct call *c)
-{
-	const char *name = c->verb ? c->verb->name : "";
-	unsigned i;
-
-	for (i = 0; i < OPTIONS; i++)
-		if (c->value[i] && option[i].verbs && !has_word(option[i].verbs, name)) {
-			cy_log(LOG_ERROR_, "--%s is for %s only", option[i].name, option[i].verbs);
-			return EXIT_USAGE;
-		}
-	return EXIT_DONE;
 }
 
 /* Bits of "as,nms"; 0 when a word is no role. */
@@ -432,11 +276,11 @@ static uint32_t role_bits(const char *list)
 
 static int load_config(struct call *c, uint32_t *bits)
 {
-	const char *file = c->value[O_CONFIG] ? c->value[O_CONFIG] : CONFIG_FILE;
+	const char *file = c->args.value[O_CONFIG] ? c->args.value[O_CONFIG] : CONFIG_FILE;
 
-	*bits = c->value[O_ROLE] ? role_bits(c->value[O_ROLE]) : 0;
-	if (c->value[O_ROLE] && !*bits) {
-		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, node, all", c->value[O_ROLE]);
+	*bits = c->role ? role_bits(c->role) : 0;
+	if (c->role && !*bits) {
+		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, node, all", c->role);
 		return EXIT_USAGE;
 	}
 	return config_load(&c->conf, file, *bits, stderr) ? EXIT_FAILED : EXIT_DONE;
@@ -466,14 +310,14 @@ static int administer(struct call *c)
 {
 	char password[PROMPT_MAX], err[ERR] = "";
 	struct admin a = {
-		.conf = &c->conf, .word = c->word, .words = c->words, .kind = c->value[O_KIND],
-		.now = (uint64_t)time(NULL), .json = c->value[O_JSON] != NULL, .out = stdout,
+		.conf = &c->conf, .word = c->word, .words = c->words, .kind = c->args.value[O_KIND],
+		.now = (uint64_t)time(NULL), .json = c->args.value[O_JSON] != NULL, .out = stdout,
 		.password.p = (const uint8_t *)password,
 	};
 	int status = EXIT_FAILED;
 
 	if (c->verb->flags & PASSWORD)
-		a.password.n = prompt_password(c->value[O_PASSWORD], c->word[0], password, err);
+		a.password.n = prompt_password(c->args.value[O_PASSWORD], c->word[0], password, err);
 	if (!*err && !(c->verb->flags & NO_STORE))
 		a.store = open_store(&c->conf, err);
 	if (*err)
@@ -488,7 +332,7 @@ static int administer(struct call *c)
 
 static struct ask ask_of(const struct call *c)
 {
-	struct ask a = { .run = c->conf.run, .json = c->value[O_JSON] != NULL, .out = stdout };
+	struct ask a = { .run = c->conf.run, .json = c->args.value[O_JSON] != NULL, .out = stdout };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cast); i++)
@@ -507,7 +351,7 @@ static int ask_for_status(struct call *c)
 static int ask_for_pong(struct call *c)
 {
 	struct ask a = ask_of(c);
-	const char *text = c->value[O_COUNT] ? c->value[O_COUNT] : "1";
+	const char *text = c->args.value[O_COUNT] ? c->args.value[O_COUNT] : "1";
 	char *end;
 	unsigned long count = strtoul(text, &end, 10);
 
@@ -565,31 +409,49 @@ static int perform(struct call *c)
 	status = load_config(c, &bits);
 	if (status)
 		return status;
-	if (c->value[O_TEST])
+	if (c->args.value[O_TEST])
 		return test_config(c);
 	if (!c->verb)
 		return run_daemon(c, bits);
 	return c->verb->admin ? administer(c) : c->verb->run(c);
 }
 
+/* "cyphonic node": the role first, then perhaps a verb. */
+static void take_role(struct call *c)
+{
+	c->role = c->args.value[O_ROLE];
+	c->word = c->args.word;
+	c->words = c->args.words;
+	if (!c->role && c->words && config_role(c->word[0])) {
+		c->role = *c->word++;
+		c->words--;
+	}
+}
+
+static int obey(struct call *c)
+{
+	int status;
+
+	if (c->args.value[O_HELP]) {
+		print_help();
+		return EXIT_DONE;
+	}
+	if (c->args.value[O_VERSION]) {
+		printf("cyphonic %s\n", CYPHONIC_VERSION);
+		return EXIT_DONE;
+	}
+	take_role(c);
+	status = c->words ? find_verb(c) : EXIT_DONE;
+	if (!status && !args_fit(&c->args, c->verb ? c->verb->name : ""))
+		status = EXIT_USAGE;
+	return status ? status : perform(c);
+}
+
 int main(int argc, char **argv)
 {
-	struct call call = { .words = 0 };
-	int status = take_arguments(&call, argc, argv);
+	struct call call = { .args = { .option = option, .options = OPTIONS } };
+	int status = args_read(&call.args, argc, argv) ? obey(&call) : EXIT_USAGE;
 
-	if (status)
-		return status;
-	if (call.value[O_HELP]) {
-		print_help();
-	} else if (call.value[O_VERSION]) {
-		printf("cyphonic %s\n", CYPHONIC_VERSION);
-	} else {
-		status = call.words ? find_verb(&call) : EXIT_DONE;
-		if (!status)
-			status = check_options(&call);
-		if (!status)
-			status = perform(&call);
-	}
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		cy_log(LOG_ERROR_, "cannot write the result");
 		return EXIT_FAILED;

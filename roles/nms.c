@@ -531,6 +531,21 @@ static void node_tick(struct nms *nms, struct now now, struct nms_node *node, st
 	node_free(nms, node);
 }
 
+/* The AS's helper makes SecretCommonValue at the domain's first start; until then nobody can be
+ * heard. */
+static bool take_tokens(struct nms *nms)
+{
+	struct secret_common_value scv;
+	size_t n = sizeof scv;
+
+	if (meta_get(nms->env.store, "secret-common-value", scv.b, &n) != STORE_OK ||
+	    n != sizeof scv)
+		return false;
+	tokens_init(&nms->tokens, &scv);
+	nms->listening = true;
+	return true;
+}
+
 static void nms_tick(void *self, struct now now, struct outbox *out)
 {
 	struct nms *nms = self;
@@ -579,21 +594,6 @@ static bool revive(void *arg, const struct registration *r)
 
 	if (id_owner(&r->node_id, nms->env.workers) == nms->env.worker)
 		nms_node_get(nms, nms->env.start, &r->node_id);
-	return true;
-}
-
-/* The AS's helper makes SecretCommonValue at the domain's first start; until then nobody can be
- * heard. */
-static bool take_tokens(struct nms *nms)
-{
-	struct secret_common_value scv;
-	size_t n = sizeof scv;
-
-	if (meta_get(nms->env.store, "secret-common-value", scv.b, &n) != STORE_OK ||
-	    n != sizeof scv)
-		return false;
-	tokens_init(&nms->tokens, &scv);
-	nms->listening = true;
 	return true;
 }
 

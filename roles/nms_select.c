@@ -173,7 +173,7 @@ void select_want(struct nms *nms, struct now now, const struct nms_note *want,
 	struct selection *s;
 	struct id pair;
 	uint16_t reason;
-	size_t n;
+	size_t n = 0;
 
 	pair_id(&pair, &want->a, &want->b);
 	s = find(nms, &pair);

@@ -100,7 +100,7 @@ struct node {
 	size_t password_len;
 
 	/* from the Login Response, on every worker */
-	bool known;
+	bool known, greeted;
 	struct id node_id;
 	char fqdn[NAME_SIZE], domain[NAME_SIZE];
 	uint8_t net4[4], net6[16], bits4, bits6;

@@ -18,7 +18,7 @@ static enum store_result meta_read(struct store *s, const struct key *key, void 
 		return result;
 	length = record_left(&r);
 	if (length > *n)
-		return store_says(s, STORE_FAILED, "value %.*s has %zu octets, at most %zu are expected",
+		return store_says(s, STORE_FAILED, "value %.*s has %zu octets, room is for %zu",
 				  (int)(key->n - 1), (const char *)key->b + 1, length, *n);
 	record_octets(&r, value, length);
 	*n = length;
@@ -39,17 +39,21 @@ static enum store_result meta_write(struct store *s, const struct key *key, cons
 	return result;
 }
 
-static enum store_result meta_key(struct store *s, struct key *key, const char *name)
+static enum store_result meta_key(struct store *s, struct key *key, const char *name, size_t n)
 {
-	if (key_name(key, KIND_META, name))
-		return STORE_OK;
-	return store_says(s, STORE_FAILED, "a value's name has 1 to %d octets", NAME_MAX_LEN);
+	if (!key_name(key, KIND_META, name))
+		return store_says(s, STORE_FAILED, "a value's name has 1 to %d octets",
+				  NAME_MAX_LEN);
+	if (n > META_MAX)
+		return store_says(s, STORE_FAILED, "value %s: %zu octets, at most %d fit", name, n,
+				  META_MAX);
+	return STORE_OK;
 }
 
 enum store_result meta_get(struct store *s, const char *name, void *value, size_t *n)
 {
 	struct key key;
-	enum store_result result = meta_key(s, &key, name);
+	enum store_result result = meta_key(s, &key, name, 0);
 
 	return result ? result : meta_read(s, &key, value, n);
 }
@@ -57,11 +61,8 @@ enum store_result meta_get(struct store *s, const char *name, void *value, size_
 enum store_result meta_put(struct store *s, const char *name, const void *value, size_t n)
 {
 	struct key key;
-	enum store_result result = meta_key(s, &key, name);
+	enum store_result result = meta_key(s, &key, name, n);
 
-	if (result == STORE_OK && n > META_MAX)
-		result = store_says(s, STORE_FAILED, "value %s: %zu octets, at most %d fit", name, n,
-				    META_MAX);
 	if (result == STORE_OK)
 		result = db_enter(&s->accounts);
 	return result ? result : db_leave(&s->accounts, meta_write(s, &key, value, n));
@@ -86,7 +87,7 @@ static enum store_result meta_there(struct store *s, const struct key *key, void
 enum store_result meta_first(struct store *s, const char *name, void *value, size_t n)
 {
 	struct key key;
-	enum store_result result = meta_key(s, &key, name);
+	enum store_result result = meta_key(s, &key, name, n);
 
 	if (result == STORE_OK)
 		result = meta_there(s, &key, value, n);

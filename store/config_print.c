@@ -5,7 +5,9 @@
 #include "store/config_table.h"
 #include <ctype.h>
 
-#define COLUMNS 88
+#define BEGIN ".\\\" BEGIN config-manual: written by 'cyphonic print config-manual', do not edit"
+#define END_MARK ".\\\" END config-manual"
+#define COLUMNS 79
 #define TEXT_MAX 640		/* room for a sentence of the table with its limits */
 
 /* Words of text in lines of at most COLUMNS, each line begun with lead. */
@@ -140,7 +142,7 @@ void config_print_manual(FILE *out)
 {
 	const struct key *k;
 
-	fputs(".Ss Top level\n.Bl -tag -width Ds\n", out);
+	fputs(BEGIN "\n.Ss Top level\n.Bl -tag -width Ds\n", out);
 	for (k = config_table(); k->kind != KEY_TABLE_END; k++) {
 		if (k->kind != KEY_SECTION && k->kind != KEY_SECTION_END) {
 			mdoc_key(out, k);
@@ -151,6 +153,7 @@ void config_print_manual(FILE *out)
 		if (k->kind == KEY_SECTION)
 			mdoc_section(out, k);
 	}
+	fputs(END_MARK "\n", out);
 }
 
 /* Live lines are those without which no service would start; the others show defaults. */

@@ -223,16 +223,9 @@ static bool is_link_local6(const struct addr *a)
 	return a->family == 6 && a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80;
 }
 
-static bool is_mapped(const struct addr *a)
-{
-	return a->family == 6 && is_zero(a->ip, 10) && a->ip[10] == 0xff && a->ip[11] == 0xff;
-}
-
 /* The rule that keeps this address out, or NULL. */
 static const char *address_rule(const struct addr *a, bool scoped, bool listen)
 {
-	if (is_mapped(a))
-		return "must be written as the IPv4 address it stands for";
 	if (is_zero(a->ip, sizeof a->ip))
 		return listen ? NULL : "must be the address of one host";
 	if (a->family == 4 ? a->ip[0] == 0 || a->ip[0] >= 224 : a->ip[0] == 0xff)
@@ -263,6 +256,8 @@ static bool address_value(struct address_list *to, const struct key *k, const ch
 		if (ip_parse(&a, host, (uint16_t)port)) {
 			a.scope = scope ? if_nametoindex(scope) : 0;
 			rule = address_rule(&a, scope != NULL, k->check == CHECK_LISTEN);
+		} else if (strncasecmp(host, "::ffff:", 7) == 0) {
+			rule = "must be written as the IPv4 address it stands for";
 		}
 	}
 	if (rule)

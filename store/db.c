@@ -179,13 +179,15 @@ enum store_result db_open(struct db *db, struct store *s, const char *name, unsi
 	db->writable = !(flags & MDB_RDONLY);
 	snprintf(db->name, sizeof db->name, "%s", name);
 	if (!is_file_or_missing(db))
-		return store_says(s, STORE_FAILED, "%s/%s/data.mdb: not a plain file", s->dir, name);
+		return store_says(s, STORE_FAILED, "%s/%s/data.mdb: not a plain file", s->dir,
+				  name);
 	rc = env_open(db, flags, map);
 	if (!rc)
 		rc = table_open(db);
 	if (!rc)
 		return STORE_OK;
-	result = store_says(s, result_of(rc), "%s/%s: %s%s", s->dir, name, mdb_strerror(rc), remedy(rc));
+	result = store_says(s, result_of(rc), "%s/%s: %s%s", s->dir, name, mdb_strerror(rc),
+			    remedy(rc));
 	db_close(db);
 	return result;
 }
@@ -324,7 +326,7 @@ static enum store_result write_begin(struct db *db)
 	if (!db->writable)
 		return store_says(db->store, STORE_FAILED, "%s: opened for reading only", db->name);
 	if (db->lost)
-		return store_says(db->store, STORE_FAILED, "%s/%s: the disk failed earlier; restart",
+		return store_says(db->store, STORE_FAILED, "%s/%s: the disk failed, restart",
 				  db->store->dir, db->name);
 	rc = mdb_txn_begin(db->env, NULL, 0, &db->write);
 	return rc ? failed(db, "write", rc) : STORE_OK;

@@ -15,16 +15,16 @@ struct db {
 	struct store *store;
 	char name[16];			/* "accounts", "live.0" */
 	bool writable;
-	bool lost;			/* a sync failed: what is on disk is unknown, write no more */
+	bool lost;			/* a sync failed: who knows what is on disk */
 	MDB_env *env;			/* NULL: not open */
 	MDB_dbi dbi;
 	MDB_txn *read;			/* reset between calls, so that it pins no pages */
 	unsigned holds;			/* calls under way inside `read` */
 	MDB_txn *write;			/* NULL outside db_enter() .. db_leave() */
 	bool group;			/* db_begin() .. db_end() */
-	enum store_result spoiled;	/* a call in the group failed half way: it cannot commit */
+	enum store_result spoiled;	/* a call in the group failed half way: no commit */
 	unsigned depth;			/* db_enter() without db_leave() */
-	bool changed;			/* something was written since the outermost db_enter() */
+	bool changed;			/* something was written since db_enter() */
 };
 
 /*

@@ -226,7 +226,9 @@ static enum store_result indexes_drop(struct store *s, const struct device *old,
 		const struct index *x = &indexes[i];
 		const void *value = index_value(x, old);
 
-		if (!index_key(&key, x, value) || (d && memcmp(index_value(x, d), value, x->n) == 0))
+		if (!index_key(&key, x, value))
+			continue;
+		if (d && memcmp(index_value(x, d), value, x->n) == 0)
 			continue;
 		result = db_delete(&s->accounts, &key);
 		if (result != STORE_OK && result != STORE_MISSING)
@@ -331,7 +333,8 @@ static bool name_is_canonical(const char fqdn[NAME_SIZE])
 {
 	char same[NAME_SIZE];
 
-	return memchr(fqdn, '\0', NAME_SIZE) && name_canonical(same, fqdn) && strcmp(same, fqdn) == 0;
+	return memchr(fqdn, '\0', NAME_SIZE) && name_canonical(same, fqdn) &&
+	       strcmp(same, fqdn) == 0;
 }
 
 enum store_result device_put(struct store *s, const struct device *d, bool create)
@@ -341,11 +344,12 @@ enum store_result device_put(struct store *s, const struct device *d, bool creat
 	struct record r;
 
 	if (!name_is_canonical(d->fqdn))
-		return store_says(s, STORE_FAILED, "a device's name is not a canonical domain name");
+		return store_says(s, STORE_FAILED, "a device's name is not in canonical form");
 	record_new(&r);
 	device_fields(&r, &copy);
 	if (r.bad)
-		result = store_says(s, STORE_FAILED, "%s: owner or certificate is too long", d->fqdn);
+		result = store_says(s, STORE_FAILED, "%s: owner or certificate is too long",
+				    d->fqdn);
 	else
 		result = db_enter(&s->accounts);
 	if (result == STORE_OK)
@@ -411,12 +415,15 @@ static enum store_result find_host(struct store *s, const uint8_t net4[4], uint3
 enum store_result device_addresses(struct store *s, const uint8_t net4[4], uint8_t bits4,
 				   const uint8_t net6[16], uint8_t ip4[4], uint8_t ip6[16])
 {
+	uint32_t size;
 	enum store_result result;
 
 	if (bits4 < 1 || bits4 > 30)
-		return store_says(s, STORE_FAILED, "a virtual IPv4 range of /%u: /1 to /30 will do", bits4);
+		return store_says(s, STORE_FAILED, "a virtual IPv4 range of /%u: not /1 to /30",
+				  bits4);
 	result = db_enter(&s->accounts);
 	if (result)
 		return result;
-	return db_leave(&s->accounts, find_host(s, net4, (uint32_t)1 << (32 - bits4), net6, ip4, ip6));
+	size = (uint32_t)1 << (32 - bits4);
+	return db_leave(&s->accounts, find_host(s, net4, size, net6, ip4, ip6));
 }

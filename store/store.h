@@ -35,8 +35,10 @@ enum store_mode {
 
 /*
  * dir is made if missing (0700).  worker: index of this process's live environment with
- * STORE_READ, ignored otherwise; workers: how many there are (all live environments are read).
- * boot_id: 16 octets naming this boot of the machine.  NULL with a line in err (256).
+ * STORE_READ and STORE_ALL, ignored otherwise; workers: how many there are (all live
+ * environments are read), with STORE_WRITE 0 will do.  boot_id: 16 octets naming this boot of
+ * the machine.  The process must run as the owner of dir, and may open it only once at a time
+ * (LMDB's locks belong to the process).  NULL with a line in err (256).
  */
 struct store *store_open(const char *dir, enum store_mode mode, unsigned worker,
 			 unsigned workers, const uint8_t boot_id[16], char *err);
@@ -45,7 +47,12 @@ const char *store_error(const struct store *s);
 /* "missing", "damaged", ... */
 const char *store_result_text(enum store_result r);
 
-/* Several writes to accounts in one durable commit: begin, writes, end.  Without them each write commits by itself. */
+/*
+ * Several writes to accounts in one durable commit: begin, writes, end.  Without them each
+ * write commits by itself.  A refused write (STORE_EXISTS, STORE_MISSING) leaves the group as
+ * it was; after one that failed half way (STORE_FULL) store_end() gives that result and
+ * nothing of the group is kept.
+ */
 enum store_result store_begin(struct store *s);
 enum store_result store_end(struct store *s, bool commit);
 
@@ -70,11 +77,14 @@ struct account {
 };
 
 enum store_result account_get(struct store *s, const char *id, struct account *a);
-/* create: STORE_EXISTS if there is one. */
+/* create: STORE_EXISTS if there is one; else STORE_MISSING if there is none. */
 enum store_result account_put(struct store *s, const struct account *a, bool create);
 /* Deletes the account and its devices. */
 enum store_result account_delete(struct store *s, const char *id);
-/* Calls each for every account in order of id; stops when it returns false. */
+/*
+ * Calls each for every account in order of id; stops when it returns false.  Damaged ones are
+ * left out and make the result STORE_DAMAGED.  Here and below each() may read, not write.
+ */
 enum store_result account_each(struct store *s, bool (*each)(void *arg, const struct account *a), void *arg);
 
 /* ---- devices, found by FQDN, Node ID and both virtual addresses ---- */
@@ -98,7 +108,11 @@ struct device {
 enum store_result device_by_fqdn(struct store *s, const char *fqdn, struct device *d);
 enum store_result device_by_id(struct store *s, const struct id *node_id, struct device *d);
 enum store_result device_by_ip(struct store *s, uint8_t family, const uint8_t *ip, struct device *d);
-/* Writes record and indexes; create: STORE_EXISTS when FQDN, Node ID or an address is taken. */
+/*
+ * Writes record and indexes.  STORE_EXISTS when Node ID or an address is another's, with
+ * create also when the FQDN is taken; STORE_MISSING without create when it is not there.
+ * An address of zeros is none: not unique, not found.
+ */
 enum store_result device_put(struct store *s, const struct device *d, bool create);
 enum store_result device_delete(struct store *s, const char *fqdn);
 enum store_result device_each(struct store *s, bool (*each)(void *arg, const struct device *d), void *arg);
@@ -123,14 +137,14 @@ struct registration {
 	struct addr real[4];		/* the node's own view */
 };
 
-/* Own environment; one commit for all puts between live_begin() and live_end(). */
+/* Own environment; one commit for all puts between live_begin() and live_end(), or none of them. */
 enum store_result live_begin(struct store *s);
 enum store_result live_end(struct store *s);
 enum store_result registration_put(struct store *s, const struct registration *r);
 enum store_result registration_delete(struct store *s, const struct id *node_id);
 /* Looks in every worker's environment; the newest wins. */
 enum store_result registration_get(struct store *s, const struct id *node_id, struct registration *r);
-/* Own environment only. */
+/* Both: own environment only. */
 enum store_result registration_each(struct store *s, bool (*each)(void *arg, const struct registration *r), void *arg);
 uint64_t registration_count(struct store *s);
 

@@ -82,8 +82,8 @@ static json_t *read_line(int fd, int wait_ms)
 }
 
 /*
- * Asks `role` in worker `index`.  NULL with errno: ENOENT there is no such worker, ECONNREFUSED nobody
- * listens, ETIMEDOUT no (sensible) answer.  The caller owns the answer.
+ * Asks `role` in worker `index`.  NULL with errno: ENOENT there is no such worker,
+ * ECONNREFUSED nobody listens, ETIMEDOUT no (sensible) answer.  The caller owns the answer.
  */
 static json_t *exchange(const struct ask *a, const char *role, unsigned index,
 			const json_t *question, int wait_ms)
@@ -197,6 +197,20 @@ static void print_json(FILE *out, const json_t *object)
 	fputc('\n', out);
 }
 
+/* Says who answered, on top, and spreads what all roles have in common there too. */
+static json_t *normal(json_t *answer, const char *role, unsigned worker)
+{
+	json_t *common = json_object_get(answer, "status");
+
+	json_object_set_new(answer, "role", json_string(role));
+	json_object_set_new(answer, "worker", json_integer(worker));
+	if (json_is_object(common)) {
+		json_object_update_missing(answer, common);
+		json_object_del(answer, "status");
+	}
+	return answer;
+}
+
 /* Adds the answers of all workers of one role; the errno that ended it, or 0. */
 static int collect(const struct ask *a, const char *role, json_t *workers, int *status)
 {
@@ -211,10 +225,9 @@ static int collect(const struct ask *a, const char *role, json_t *workers, int *
 			break;
 		}
 		if (!answer)
-			answer = json_pack("{s:s, s:i, s:s}", "role", role, "worker", (int)i, "error",
-					   "no answer");
+			answer = json_pack("{s:s}", "error", "no answer");
 		*status |= json_object_get(answer, "error") != NULL;
-		json_array_append_new(workers, answer);
+		json_array_append_new(workers, normal(answer, role, i));
 	}
 	json_decref(question);
 	return e;

@@ -1,7 +1,8 @@
 /*
  * ask.h - verbs that talk to a running daemon by its control sockets.
  *
- * A control socket (one for each role and worker) takes one JSON object on one line and answers with one on one line:
+ * A control socket (one for each role and worker) takes one JSON object on one line, answers
+ * with one on one line, and closes:
  *	{"cmd": "status"}
  *		-> an object of the role's own making, "role" and "worker" in it
  *	{"cmd": "ping", "name": NAME, "wait_ms": MS}

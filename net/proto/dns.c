@@ -47,7 +47,7 @@ struct pending {
 	size_t zone_at;
 	struct dnsup_query up;		/* FOREIGN */
 	size_t n;
-	uint8_t query[DNS_QUERY_MAX];	/* last: pages of queries that never were stay untouched */
+	uint8_t query[DNS_QUERY_MAX];
 };
 
 /* A name or address of the overlay: what is known of it, who waits to hear. */
@@ -75,7 +75,8 @@ struct dns {
 	struct dnsup up;		/* the ranges stand there too */
 	struct dnstcp tcp;
 	struct dns_counters count;
-	struct pending *free;
+	struct pending *free;		/* those used before and done */
+	unsigned used;			/* of pending[], ever: the others stay untouched memory */
 	struct known known[DNS_NAMES];
 	uint8_t frame[2 + DNS_MESSAGE_MAX];	/* length as for TCP, message */
 	struct pending pending[DNS_PENDING];
@@ -105,7 +106,8 @@ void dns_domain(struct dns *d, const char *domain, const uint8_t net4[4], uint8_
 void dns_upstream(struct dns *d, const struct addr *servers, unsigned n)
 {
 	d->up.servers = MIN(n, DNS_UPSTREAM_MAX);
-	memcpy(d->up.server, servers, d->up.servers * sizeof *servers);
+	if (n)
+		memcpy(d->up.server, servers, d->up.servers * sizeof *servers);
 }
 
 /* ---- answers leave ---- */
@@ -201,9 +203,12 @@ static struct pending *pending_take(struct dns *d, const struct client *c, const
 {
 	struct pending *p = d->free;
 
-	if (!p)
+	if (p)
+		d->free = p->next;
+	else if (d->used < DNS_PENDING)
+		p = &d->pending[d->used++];
+	else
 		return NULL;
-	d->free = p->next;
 	memset(p, 0, offsetof(struct pending, query));
 	p->client = *c;
 	memcpy(p->query, msg, n);
@@ -482,7 +487,7 @@ static bool tcp_waits(void *arg, uint32_t flow)
 	const struct dns *d = arg;
 	unsigned i;
 
-	for (i = 0; i < DNS_PENDING; i++)
+	for (i = 0; i < d->used; i++)
 		if (d->pending[i].client.flow == flow)
 			return true;
 	return false;
@@ -494,7 +499,7 @@ static void tcp_left(void *arg, uint32_t flow, struct outbox *out)
 	struct dns *d = arg;
 	struct pending *p;
 
-	for (p = d->pending; p < d->pending + DNS_PENDING; p++) {
+	for (p = d->pending; p < d->pending + d->used; p++) {
 		if (p->client.flow != flow)
 			continue;
 		p->client.flow = 0;
@@ -519,7 +524,6 @@ struct dns *dns_new(const struct dns_ops *ops, void *arg, uint32_t handle_base)
 {
 	static const struct dnstcp_ops tcp_ops = { tcp_query, tcp_waits, tcp_left };
 	struct dns *d = calloc(1, sizeof *d);
-	unsigned i;
 
 	if (!d)
 		abort();
@@ -531,8 +535,6 @@ struct dns *dns_new(const struct dns_ops *ops, void *arg, uint32_t handle_base)
 	d->up.handle_base = handle_base;
 	d->tcp.ops = &tcp_ops;
 	d->tcp.arg = d;
-	for (i = DNS_PENDING; i-- > 0; d->free = &d->pending[i])
-		d->pending[i].next = d->free;
 	return d;
 }
 

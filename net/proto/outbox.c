@@ -25,14 +25,19 @@ struct out_item *out_add(struct outbox *out, enum out_kind kind)
 	return item;
 }
 
+void out_need(struct outbox *out, unsigned items)
+{
+	if (out->n + items > OUTBOX_ITEMS)
+		out->flush(out);
+}
+
 struct out_item *out_reserve(struct outbox *out, enum out_kind kind, size_t n)
 {
 	struct out_item *item;
 	uint8_t *p;
 
 	/* flushed here for want of items, never between taking the scratch and the item */
-	if (out->n == OUTBOX_ITEMS)
-		out->flush(out);
+	out_need(out, 1);
 	p = out_space(out, n);
 	item = out_add(out, kind);
 	item->buf = p;

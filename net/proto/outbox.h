@@ -81,8 +81,9 @@ struct flow_event {
 
 /*
  * flush() empties the outbox (items and scratch); it is called by the loop after every call
- * into a role, and by out_add()/out_space() when there is no room left, so that adding
- * never fails.  Buffers handed to out_add() stay untouched until then.
+ * into a role (input() and packets(): after all batches that came together, so that answers
+ * to one peer leave as one run), and by out_add()/out_space() when there is no room left, so
+ * that adding never fails.  Buffers handed to out_add() stay untouched until then.
  */
 struct outbox {
 	struct out_item item[OUTBOX_ITEMS];
@@ -95,6 +96,8 @@ struct outbox {
 
 /* Room for n (<= 65,536) octets in the scratch, with HEADROOM before and TAILROOM behind. */
 uint8_t *out_space(struct outbox *out, size_t n);
+/* Makes room for that many items, so that adding them flushes nothing in between. */
+void out_need(struct outbox *out, unsigned items);
 /* An item of this kind with n octets of scratch of its own in buf; len is set. */
 struct out_item *out_reserve(struct outbox *out, enum out_kind kind, size_t n);
 /* Next free item, zeroed, of this kind.  May flush: what was taken by out_space() before is gone. */

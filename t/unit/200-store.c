@@ -13,7 +13,8 @@ static void meta(struct store *s)
 
 	ok(meta_get(s, "domain", v, &n) == STORE_MISSING, "a value never put is missing");
 	ok(!meta_put(s, "domain", "cyphonic.internal", 17) && !meta_get(s, "domain", v, &n) &&
-	   n == 17 && memcmp(v, "cyphonic.internal", 17) == 0, "a value comes back with its length");
+	   n == 17 && memcmp(v, "cyphonic.internal", 17) == 0,
+	   "a value comes back with its length");
 	n = sizeof v;
 	ok(!meta_put(s, "empty", "", 0) && !meta_get(s, "empty", v, &n) && n == 0,
 	   "a value may be empty");
@@ -55,13 +56,15 @@ static void accounts(struct store *s)
 	bool good = true;
 
 	ok(account_get(s, a.id, &b) == STORE_MISSING, "an account never made is missing");
-	ok(account_put(s, &a, false) == STORE_MISSING, "an account that is not there is not updated");
+	ok(account_put(s, &a, false) == STORE_MISSING,
+	   "an account that is not there is not updated");
 	for (i = 0; i < 20; i++) {
 		a = account_number(19 - i);
 		good = good && !account_put(s, &a, true);
 	}
 	a = account_number(3);
-	ok(good && !account_get(s, a.id, &b) && same_account(&a, &b), "an account comes back whole");
+	ok(good && !account_get(s, a.id, &b) && same_account(&a, &b),
+	   "an account comes back whole");
 	ok(account_put(s, &a, true) == STORE_EXISTS, "an account is not made twice");
 	ok(!account_each(s, see_account, &seen) && seen.n == 20 && seen.ordered && seen.same,
 	   "accounts are listed in order of their ids");
@@ -151,7 +154,8 @@ static void devices_change(struct store *s)
 	   device_by_ip(s, 4, a.ip4, &b) == STORE_MISSING &&
 	   device_by_ip(s, 6, a.ip6, &b) == STORE_MISSING, "a deleted device is found by nothing");
 	ok(!device_put(s, &old, true) && finds(s, &old), "and can be made again");
-	ok(device_put(s, &none, false) == STORE_MISSING && device_delete(s, none.fqdn) == STORE_MISSING,
+	ok(device_put(s, &none, false) == STORE_MISSING &&
+	   device_delete(s, none.fqdn) == STORE_MISSING,
 	   "a device that is not there is neither updated nor deleted");
 	strcpy(none.fqdn, "Upper.cyphonic.internal");
 	ok(device_put(s, &none, true) == STORE_FAILED, "a name that is not canonical is refused");
@@ -222,7 +226,8 @@ static void groups(struct store *s)
 	memcpy(clash.ip4, d.ip4, 4);
 	ok(!store_begin(s) && !account_put(s, &a, true) && !device_put(s, &d, true) &&
 	   device_put(s, &clash, true) == STORE_EXISTS && !store_end(s, true) &&
-	   !account_get(s, a.id, &b) && finds(s, &d), "a refusal in a group does not hurt the rest");
+	   !account_get(s, a.id, &b) && finds(s, &d),
+	   "a refusal in a group does not hurt the rest");
 	ok(!store_begin(s) && store_begin(s) == STORE_FAILED && !store_end(s, true),
 	   "a group does not begin inside a group");
 	ok(store_end(s, true) == STORE_FAILED && store_end(s, false) == STORE_FAILED,
@@ -251,9 +256,11 @@ static void addresses(struct store *s)
 	unsigned host;
 	bool good = true;
 
-	ok(gives(s, 28, 2) && gives(s, 28, 3), "host numbers are counted up from 2 in both families");
+	ok(gives(s, 28, 2) && gives(s, 28, 3),
+	   "host numbers are counted up from 2 in both families");
 	d = device_number(603);
-	ok(!device_delete(s, d.fqdn) && gives(s, 28, 4), "a deleted device's number is not reused yet");
+	ok(!device_delete(s, d.fqdn) && gives(s, 28, 4),
+	   "a deleted device's number is not reused yet");
 	for (host = 5; host <= 14; host++)
 		good = good && gives(s, 28, host);
 	ok(good && gives(s, 28, 3), "at the end of the range the search turns to what became free");
@@ -323,7 +330,8 @@ static void live(const char *dir)
 	ok(!registration_delete(s, &g.node_id) &&
 	   registration_get(s, &g.node_id, &h) == STORE_MISSING &&
 	   registration_delete(s, &g.node_id) == STORE_MISSING, "a registration is deleted once");
-	ok(!registration_each(s, see_registration, &n) && n == 63, "one's own registrations are listed");
+	ok(!registration_each(s, see_registration, &n) && n == 63,
+	   "one's own registrations are listed");
 	store_close(s);
 	s = must_open(dir, STORE_READ, 0, 1, boot_one);
 	ok(registration_count(s) == 63, "a worker's successor finds them on the same boot");

@@ -99,7 +99,8 @@ static void every_octet(const char *dir)
 	/* key and start of the value as they lie in the page */
 	len = (size_t)snprintf((char *)head, sizeof head, "d%s%c%c%s", d.fqdn, RECORD_LAYOUT,
 			       (int)name, d.fqdn);
-	n = (unsigned)(len + 1 + strlen(d.owner) + 16 + 2 + 4 + 16 + 16 + 2 + d.cert_len + 16 + 8 + 4);
+	n = (unsigned)(len + 1 + strlen(d.owner) + 16 + 2 + 4 + 16 + 16 + 2 + d.cert_len +
+		       16 + 8 + 4);
 	for (at = 0; at < n && copies; at++) {
 		unsigned listed = 0;
 		bool key = at < 1 + name;
@@ -255,7 +256,8 @@ static void other_layout(const char *dir)
 static struct store *small(const char *dir, size_t accounts_map)
 {
 	char err[256];
-	struct store *s = store_open_sized(dir, STORE_ALL, 0, 1, boot_one, accounts_map, 256 << 10, err);
+	struct store *s = store_open_sized(dir, STORE_ALL, 0, 1, boot_one, accounts_map,
+					   256 << 10, err);
 
 	if (!s)
 		exit(99);
@@ -291,7 +293,8 @@ static void map_full(const char *dir)
 	ok(result == STORE_FULL && n > 50 && all_there(s, n),
 	   "a full map says so, and everything before is there");
 	d = device_number(0);
-	ok(!store_begin(s) && !device_put(s, &d, false), "a group may still have room for its first write");
+	ok(!store_begin(s) && !device_put(s, &d, false),
+	   "a group may still have room for its first write");
 	for (k = n, result = STORE_OK; result == STORE_OK; k++) {
 		d = device_number(k);
 		result = device_put(s, &d, true);
@@ -341,7 +344,8 @@ static void disk(const char *dir)
 	if (pid == 0)
 		disk_full(dir);
 	waitpid(pid, &status, 0);
-	ok(status == 0 || status == 77 << 8, "a full disk says so, and everything before is there%s",
+	ok(status == 0 || status == 77 << 8,
+	   "a full disk says so, and everything before is there%s",
 	   status ? " # SKIP no mount namespace" : "");
 }
 

@@ -18,8 +18,9 @@ static void round_trip(const char *dir)
 	snprintf(fresh, sizeof fresh, "%s.new", path);
 	ok(state_load(dir, "floor", out, sizeof out) == -1 && errno == ENOENT,
 	   "a file never saved is missing");
-	ok(state_save(dir, "floor", "12345678", 8) && state_load(dir, "floor", out, sizeof out) == 8 &&
-	   memcmp(out, "12345678", 8) == 0, "a file comes back");
+	ok(state_save(dir, "floor", "12345678", 8) &&
+	   state_load(dir, "floor", out, sizeof out) == 8 && memcmp(out, "12345678", 8) == 0,
+	   "a file comes back");
 	ok(stat(path, &st) == 0 && (st.st_mode & 07777) == 0600, "it is its owner's alone");
 	ok(state_save(dir, "floor", "abc", 3) && state_load(dir, "floor", out, sizeof out) == 3,
 	   "a shorter one replaces it whole");
@@ -68,7 +69,8 @@ static void refusals(const char *dir)
 		_exit(state_save(dir, "kept", "newer", 5) || errno != EFBIG);
 	}
 	waitpid(pid, &status, 0);
-	ok(status == 0 && state_load(dir, "kept", out, sizeof out) == 3 && memcmp(out, "old", 3) == 0,
+	ok(status == 0 && state_load(dir, "kept", out, sizeof out) == 3 &&
+	   memcmp(out, "old", 3) == 0,
 	   "when there is no room for the new file, the old one is whole");
 	snprintf(path, sizeof path, "%s/kept.new", dir);
 	ok(access(path, F_OK) != 0, "and the rest of the attempt is gone");

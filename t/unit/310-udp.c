@@ -40,6 +40,14 @@ static bool open_at(struct udp *u, struct addr at, bool group, bool gro)
 	       udp_open(u, &door) == 0;
 }
 
+static void must_open(struct udp *u, struct addr at, bool group, bool gro)
+{
+	if (open_at(u, at, group, gro))
+		return;
+	ok(false, "a socket can be opened: %s", strerror(errno));
+	exit(done());
+}
+
 static unsigned receive(struct udp *u)
 {
 	struct pollfd p = { .fd = u->fd, .events = POLLIN };
@@ -116,15 +124,15 @@ static void test_source_address(void)
 	uint8_t hello[] = "hello";
 	struct out_item item;
 
-	ok(open_at(&any, zero, false, true) && open_at(&client, loopback(4, 0), false, true),
-	   "a socket may listen on every address");
+	must_open(&any, zero, false, true);
+	must_open(&client, loopback(4, 0), false, true);
 	item = item_to(&any, hello, sizeof hello, 0);
 	item.to = loopback(4, any.local.port);
 	item.to.ip[3] = 77;
 	udp_put(sending, &client, &item);
 	udp_send(sending);
 	ok(receive(&any) == 1 && in->batch[0].to.ip[3] == 77 &&
-	   in->batch[0].to.port == any.local.port, "it sees which one was hit");
+	   in->batch[0].to.port == any.local.port, "a socket on every address sees which one was hit");
 	item = item_to(&client, hello, sizeof hello, 0);
 	item.from = in->batch[0].to;
 	udp_put(sending, &any, &item);
@@ -176,8 +184,8 @@ static void test_runs(void)
 
 	for (i = 0; i < sizeof buf; i++)
 		buf[i] = (uint8_t)i;
-	if (!open_at(&a, loopback(4, 0), false, false) || !open_at(&b, loopback(4, 0), false, true))
-		return;
+	must_open(&a, loopback(4, 0), false, false);
+	must_open(&b, loopback(4, 0), false, true);
 	for (i = 0; i < ARRAY_SIZE(runs); i++) {
 		unsigned made;
 
@@ -213,9 +221,9 @@ static void test_addresses_part_runs(void)
 	struct out_item item[8];
 	unsigned i, made;
 
-	if (!open_at(&a, loopback(4, 0), false, false) || !open_at(&b, loopback(4, 0), false, true) ||
-	    !open_at(&c, loopback(4, 0), false, true))
-		return;
+	must_open(&a, loopback(4, 0), false, false);
+	must_open(&b, loopback(4, 0), false, true);
+	must_open(&c, loopback(4, 0), false, true);
 	for (i = 0; i < 8; i++)
 		item[i] = item_to(i & 1 ? &b : &c, buf, sizeof buf, 0);
 	for (i = 0; i < 8; i++)
@@ -247,8 +255,8 @@ static void test_gso_refused(void)
 	unsigned i, made[2], round;
 	int on = 1;
 
-	if (!open_at(&a, loopback(4, 0), false, false) || !open_at(&b, loopback(4, 0), false, true))
-		return;
+	must_open(&a, loopback(4, 0), false, false);
+	must_open(&b, loopback(4, 0), false, true);
 	setsockopt(a.fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof on);
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < 4; i++) {
@@ -278,9 +286,9 @@ static void test_errors(void)
 	struct out_item item[3];
 	unsigned i;
 
-	if (!open_at(&a, loopback(4, 0), false, false) || !open_at(&b, loopback(4, 0), false, true) ||
-	    !open_at(&gone, loopback(4, 0), false, true))
-		return;
+	must_open(&a, loopback(4, 0), false, false);
+	must_open(&b, loopback(4, 0), false, true);
+	must_open(&gone, loopback(4, 0), false, true);
 	close(gone.fd);
 	item[0] = item_to(&gone, buf, sizeof buf, 0);
 	item[1] = item_to(&b, buf, sizeof buf, 0);
@@ -308,8 +316,7 @@ static void test_steering(unsigned workers)
 	struct addr at = loopback(4, 0);
 
 	for (i = 0; i < workers; i++) {
-		if (!open_at(&member[i], at, true, true))
-			return;
+		must_open(&member[i], at, true, true);
 		at.port = member[0].local.port;
 	}
 	ok(steer_attach(member[0].fd, workers), "%u workers: the program is taken", workers);
@@ -318,8 +325,7 @@ static void test_steering(unsigned workers)
 		struct udp from;
 
 		buf[31] = (uint8_t)(i * 37);
-		if (!open_at(&from, loopback(4, 0), false, false))
-			break;
+		must_open(&from, loopback(4, 0), false, false);
 		udp_put(sending, &from, &item);
 		udp_send(sending);
 		sent++;
@@ -331,8 +337,7 @@ static void test_steering(unsigned workers)
 		struct out_item item = item_to(&member[0], buf, 31 - i, 0);
 		struct udp from;
 
-		if (!open_at(&from, loopback(4, 0), false, false))
-			break;
+		must_open(&from, loopback(4, 0), false, false);
 		udp_put(sending, &from, &item);
 		udp_send(sending);
 		close(from.fd);
@@ -352,16 +357,14 @@ static void test_steering_of_runs(void)
 	struct got g;
 
 	for (i = 0; i < 3; i++) {
-		if (!open_at(&member[i], at, true, true))
-			return;
+		must_open(&member[i], at, true, true);
 		at.port = member[0].local.port;
 	}
 	steer_attach(member[0].fd, 3);
 	for (i = 0; i < 6; i++)
 		buf[i * 64 + 31] = (uint8_t)(i + 1);
 	item = item_to(&member[0], buf, sizeof buf, 64);
-	if (!open_at(&from, loopback(4, 0), false, false))
-		return;
+	must_open(&from, loopback(4, 0), false, false);
 	udp_put(sending, &from, &item);
 	udp_send(sending);
 	g = receive_all(&member[1]);

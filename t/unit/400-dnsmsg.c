@@ -96,7 +96,7 @@ static int parse(struct dns_question *q, const uint8_t *b, size_t n)
 
 static void good_queries(void)
 {
-	static const uint8_t cookie[12] = { 0, 10, 0, 8 }, unknown[7] = { 0xfd, 0xe9, 0, 3, 1, 2, 3 };
+	static const uint8_t cookie[12] = { 0, 10, 0, 8 }, unknown[7] = { 0xfd, 0xe9, 0, 3 };
 	static const struct { unsigned asked, got; } size[] = {
 		{ 0, 512 }, { 511, 512 }, { 512, 512 }, { 1000, 1000 }, { 1232, 1232 },
 		{ 1233, 1232 }, { 65535, 1232 },
@@ -107,7 +107,8 @@ static void good_queries(void)
 
 	query(&m, "Dev.Example", DNS_AAAA, 0);
 	ok(parse(&q, m.b, m.n) == DNS_NOERROR && q.id == 0x1234 && q.flags == 0x0100 &&
-	   q.type == DNS_AAAA && q.class == 1 && q.name_len == 13 && !memcmp(q.name, "\3Dev\7Example", 13),
+	   q.type == DNS_AAAA && q.class == 1 && q.name_len == 13 &&
+	   !memcmp(q.name, "\3Dev\7Example", 13),
 	   "a plain query is read, its name in the asked case");
 	ok(!q.edns && q.size == 512, "a client without EDNS takes 512 octets");
 	for (i = 0; i < ARRAY_SIZE(size); i++) {
@@ -174,7 +175,8 @@ static void bad_names(void)
 	static const struct { uint8_t b[4]; unsigned n; const char *text; } first[] = {
 		{ { 0x40 }, 1, "a label of 64" }, { { 0x80, 1 }, 2, "a label of type 0x80" },
 		{ { 0xc0, 12 }, 2, "a pointer to itself" }, { { 0xc0, 0 }, 2, "a pointer into the header" },
-		{ { 0xc0, 0x40 }, 2, "a pointer forward" }, { { 1, 'a', 0xc0, 12 }, 4, "a pointer behind a label" },
+		{ { 0xc0, 0x40 }, 2, "a pointer forward" },
+		{ { 1, 'a', 0xc0, 12 }, 4, "a pointer behind a label" },
 		{ { 0xc0 }, 1, "half a pointer" },
 	};
 
@@ -209,7 +211,8 @@ static void bad_names(void)
 
 static void bad_edns(void)
 {
-	static const uint8_t odd[11] = { 0, 10, 0, 7 }, over[5] = { 0, 3, 0, 2, 0 }, half[3] = { 0, 3, 0 };
+	static const uint8_t odd[11] = { 0, 10, 0, 7 }, over[5] = { 0, 3, 0, 2, 0 },
+		half[3] = { 0, 3, 0 };
 	struct dns_question q;
 	struct msg m;
 
@@ -243,13 +246,16 @@ static void names(void)
 	ok(!dnsname_wire(wire, "") && !dnsname_wire(wire, "a..b"), "what is no name does not");
 	ok(dnsname_text(text, (const uint8_t *)"\3DeV\2eX") && !strcmp(text, "dev.ex"),
 	   "a name becomes a text in lower case");
-	ok(!dnsname_text(text, (const uint8_t *)dotted) && !dnsname_text(text, (const uint8_t *)zeroed) &&
+	ok(!dnsname_text(text, (const uint8_t *)dotted) &&
+	   !dnsname_text(text, (const uint8_t *)zeroed) &&
 	   !dnsname_text(text, (const uint8_t *)under) && !dnsname_text(text, (const uint8_t *)""),
 	   "a dot, a zero or an underscore inside a label, and the root, have no canonical text");
 	z = dnsname_wire(zone, "example");
-	ok(dnsname_below((const uint8_t *)"\1a\7eXaMple", 11, zone, z) == 2, "a name below the zone is found, whatever its case");
+	ok(dnsname_below((const uint8_t *)"\1a\7eXaMple", 11, zone, z) == 2,
+	   "a name below the zone is found, whatever its case");
 	ok(dnsname_below(zone, z, zone, z) == 0, "the zone itself too");
-	ok(dnsname_below((const uint8_t *)"\10xexample", 10, zone, z) == -1, "a name that only ends alike is not");
+	ok(dnsname_below((const uint8_t *)"\10xexample", 10, zone, z) == -1,
+	   "a name that only ends alike is not");
 	ok(dnsname_below(zone, z, zone, 0) == -1, "and nothing is below no zone");
 }
 
@@ -276,7 +282,8 @@ static void reverse_names(void)
 	}
 	m.n = 0;
 	add_name(&m, "4.3.18.198.in-addr.arpa");
-	ok(dnsname_reverse(&r, m.b) && !memcmp(r.ip, "\306\022\003\004", 4), "IPv4 comes out in network order");
+	ok(dnsname_reverse(&r, m.b) && !memcmp(r.ip, "\306\022\003\004", 4),
+	   "IPv4 comes out in network order");
 	ok(dnsname_reverse_zone(m.b, 4, 15) == 4, "the zone of a /15 is that of its /16");
 	m.n = 0;
 	add_name(&m, "d.f.ip6.arpa");
@@ -379,7 +386,7 @@ static void refused_records(void)
 		{ DNS_A, "\306\022\1\1", 4, "an A in the overlay's range" },
 		{ DNS_A, "\306\023\1\1", 4, "an A at the other end of the range" },
 		{ DNS_AAAA, "\xfd\1\2\3\4\5\0\0........", 16, "an AAAA in the overlay's range" },
-		{ DNS_AAAA, "\0\0\0\0\0\0\0\0\0\0\377\377\306\022\1\1", 16, "an overlay's IPv4 inside an AAAA" },
+		{ DNS_AAAA, "\0\0\0\0\0\0\0\0\0\0\377\377\306\022\1\1", 16, "an overlay IPv4 in an AAAA" },
 		{ DNS_CNAME, "\300\14", 2, "a CNAME to itself" },
 		{ DNS_CNAME, "\300\51", 2, "a pointer to itself" },
 		{ DNS_CNAME, "\300\60", 2, "a pointer forward" },
@@ -406,7 +413,7 @@ static void refused_records(void)
 	ok(adopt(&m, &q) != 0, "the address next to the range is passed on");
 }
 
-/* www.example -> n1 -> n2 ... by that many CNAMEs; the last leads back to number `back`, or on. */
+/* www.example -> n1 -> n2 ... by that many CNAMEs; the last leads back to `back`, or on. */
 static void chain(struct msg *m, struct dns_question *q, unsigned cnames, int back)
 {
 	char from[32] = "www.example", to[32];
@@ -497,7 +504,8 @@ static void writing(void)
 	ok(none, "a buffer too small by any amount is noticed");
 	dnsmsg_begin(&w, buf, sizeof buf, &q, DNS_BADVERS, 0);
 	whole = dnsmsg_end(&w, &q, DNS_BADVERS);
-	ok((buf[3] & 15) == 0 && buf[whole - 6] == 1, "BADVERS is 16: its high part stands in the OPT record");
+	ok((buf[3] & 15) == 0 && buf[whole - 6] == 1,
+	   "BADVERS is 16: its high part stands in the OPT record");
 }
 
 /* Every octet of good messages changed to everything, for the sanitizers to watch. */

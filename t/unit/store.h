@@ -118,7 +118,8 @@ static bool same_device(const struct device *a, const struct device *b)
 __attribute__((unused))
 static bool same_account(const struct account *a, const struct account *b)
 {
-	return strcmp(a->id, b->id) == 0 && a->disabled == b->disabled && a->created == b->created &&
+	return strcmp(a->id, b->id) == 0 && a->disabled == b->disabled &&
+	       a->created == b->created &&
 	       a->password.log2_n == b->password.log2_n && a->password.r == b->password.r &&
 	       a->password.p == b->password.p &&
 	       memcmp(a->password.salt, b->password.salt, sizeof a->password.salt) == 0 &&

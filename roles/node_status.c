@@ -1,0 +1,225 @@
+/* node_status.c - what the user asks a node over its control socket: status and ping. */
+#include "roles/node.h"
+#include <stdio.h>
+
+#define PING_WAIT (5 * SEC)
+
+static json_t *text_of(const struct addr *a)
+{
+	char s[ADDR_TEXT];
+
+	return json_string(addr_text(s, a));
+}
+
+static json_t *ip_of(uint8_t family, const uint8_t *ip)
+{
+	struct addr a = { .family = family };
+	char s[ADDR_TEXT];
+
+	memcpy(a.ip, ip, family == 4 ? 4 : 16);
+	return json_string(ip_text(s, &a));
+}
+
+/* ---- status ---- */
+
+static void add_path(void *arg, struct link *link)
+{
+	const struct path *p = LINK_OWNER(link, struct path, link);
+	const struct tunnel *t = &p->tunnel;
+	char id[33];
+
+	json_array_append_new(arg, json_pack(
+		"{s:s, s:s, s:s, s:s, s:o, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:f}",
+		"id", id_text(id, &p->link.id), "peer", t->setup.peer_fqdn,
+		"state", tunnel_state_name(t->state), "via", "direct",
+		"remote", text_of(&t->remote), "initiator", t->setup.initiator,
+		"suite", (int)t->keys.suite, "generation", (int)t->keys.current,
+		"rekeys", (json_int_t)t->rekeys,
+		"packets_in", (json_int_t)t->packets_in, "packets_out", (json_int_t)t->packets_out,
+		"octets_in", (json_int_t)t->octets_in, "octets_out", (json_int_t)t->octets_out,
+		"rtt_ms", (double)t->rtt / MS));
+}
+
+static void add_peer(void *arg, struct link *link)
+{
+	const struct peer *p = LINK_OWNER(link, struct peer, by4);
+
+	json_array_append_new(arg, json_pack("{s:s, s:o, s:o, s:s, s:s, s:i}",
+		"name", p->fqdn, "ipv4", ip_of(4, p->ip4), "ipv6", ip_of(6, p->ip6),
+		"state", peer_state_name(p->state), "reason", reason_name(p->reason),
+		"held", (int)p->held_n));
+}
+
+static json_t *ways(const struct node *n)
+{
+	json_t *a = json_array();
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		const struct way *w = &n->registrar.way[i];
+
+		if (w->nms.family)
+			json_array_append_new(a, json_pack("{s:o, s:b, s:o, s:o, s:b}",
+				"nms", text_of(&w->nms), "registered", w->confirmed,
+				"local", text_of(&w->local), "mapped", text_of(&w->mapped),
+				"napt", w->napt));
+	}
+	return a;
+}
+
+static const char *state_of(const struct node *n)
+{
+	if (!n->known)
+		return "logging in";
+	if (!registrar_ready(&n->registrar))
+		return "registering";
+	return n->tun_up ? "ready" : "no tun";
+}
+
+/* Only the agent knows these. */
+static void add_agent(const struct node *n, json_t *o)
+{
+	json_t *peers = json_array();
+
+	table_each((struct table *)(uintptr_t)&n->peers4, add_peer, peers);
+	json_object_set_new(o, "state", json_string(state_of(n)));
+	json_object_set_new(o, "name", json_string(n->fqdn));
+	json_object_set_new(o, "ipv4", ip_of(4, n->self.ip4));
+	json_object_set_new(o, "ipv6", ip_of(6, n->self.ip6));
+	json_object_set_new(o, "trouble", json_string(n->login.trouble[0] ? n->login.trouble :
+						      n->tun_trouble));
+	json_object_set_new(o, "key_expiry", json_integer((json_int_t)(n->key_expiry / 1000)));
+	json_object_set_new(o, "certificate_expiry",
+			    json_integer((json_int_t)(n->cert_expiry / 1000)));
+	json_object_set_new(o, "ways", ways(n));
+	json_object_set_new(o, "peers", peers);
+}
+
+static json_t *node_status(const struct node *n)
+{
+	json_t *o = json_object(), *paths = json_array();
+
+	table_each((struct table *)(uintptr_t)&n->paths, add_path, paths);
+	json_object_set_new(o, "status", control_status("node", &n->env, &n->verdicts));
+	json_object_set_new(o, "agent", json_boolean(is_agent(n)));
+	if (is_agent(n))
+		add_agent(n, o);
+	json_object_set_new(o, "paths", paths);
+	return o;
+}
+
+/* ---- ping ---- */
+
+static void end_ping(struct node *n, struct ping *ping, json_t *answer, struct outbox *out)
+{
+	control_answer(&n->control, ping->handle, answer, out);
+	timer_clear(&n->timers, &ping->alarm.timer);
+	memset(ping, 0, sizeof *ping);
+}
+
+static void probe(struct node *n, struct now now, struct ping *ping, const struct peer *p,
+		  struct outbox *out)
+{
+	struct node_note note = { .kind = NODE_PROBE, .path = p->path };
+
+	ping->sent = true;
+	node_tell(n, now, id_owner(&p->path, n->env.workers), &note, out);
+}
+
+/* A name as the user types it: with the domain or without. */
+static bool full_name(const struct node *n, char out[NAME_SIZE], const char *name)
+{
+	char both[2 * NAME_SIZE];
+
+	if (!n->known || !name_canonical(out, name))
+		return false;
+	if (name_within(out, n->domain))
+		return true;
+	snprintf(both, sizeof both, "%s.%s", out, n->domain);
+	return name_canonical(out, both);
+}
+
+static void start_ping(struct node *n, struct now now, uint32_t handle, json_t *request,
+		       struct outbox *out)
+{
+	const char *name = json_string_value(json_object_get(request, "name"));
+	json_int_t wait = json_integer_value(json_object_get(request, "wait_ms"));
+	struct ping *ping = NULL;
+	struct peer *p;
+	size_t i;
+
+	for (i = 0; i < PINGS_MAX && !ping; i++)
+		ping = n->ping[i].handle ? NULL : &n->ping[i];
+	if (!is_agent(n) || !ping || !name || !full_name(n, ping->fqdn, name)) {
+		control_error(&n->control, handle, !is_agent(n) ? "not the agent" :
+			      !ping ? "too many pings at once" :
+			      !n->known ? "this node is not logged in yet" :
+			      "no name of this overlay", out);
+		return;
+	}
+	ping->handle = handle;
+	node_alarm(n, &ping->alarm, ALARM_PING,
+		   now.boot + (wait > 0 && wait <= 60000 ? (uint64_t)wait * MS : PING_WAIT));
+	p = peers_by_name(n, ping->fqdn);
+	if (p && p->state == PEER_UP)
+		probe(n, now, ping, p, out);
+	else
+		peers_want_name(n, now, ping->fqdn, out);
+}
+
+void status_peer_up(struct node *n, struct now now, const struct peer *p, struct outbox *out)
+{
+	size_t i;
+
+	for (i = 0; i < PINGS_MAX; i++)
+		if (n->ping[i].handle && strcmp(n->ping[i].fqdn, p->fqdn) == 0)
+			probe(n, now, &n->ping[i], p, out);
+}
+
+void status_peer_failed(struct node *n, struct now now, const struct peer *p, struct outbox *out)
+{
+	size_t i;
+
+	for (i = 0; i < PINGS_MAX; i++)
+		if (n->ping[i].handle && strcmp(n->ping[i].fqdn, p->fqdn) == 0)
+			end_ping(n, &n->ping[i], json_pack("{s:s, s:s}", "error",
+				 reason_text(p->reason), "reason", reason_name(p->reason)), out);
+}
+
+void status_probed(struct node *n, struct now now, const struct peer *p,
+		   const struct node_note *note, struct outbox *out)
+{
+	size_t i;
+
+	for (i = 0; i < PINGS_MAX; i++)
+		if (n->ping[i].sent && strcmp(n->ping[i].fqdn, p->fqdn) == 0)
+			end_ping(n, &n->ping[i], json_pack("{s:s, s:o, s:s, s:o, s:f}",
+				 "name", p->fqdn, "ip", ip_of(4, p->ip4), "via", "direct",
+				 "remote", text_of(&note->from), "rtt_ms",
+				 (double)note->rtt / MS), out);
+}
+
+void status_alarm(struct node *n, struct now now, struct ping *ping, struct outbox *out)
+{
+	struct peer *p = peers_by_name(n, ping->fqdn);
+	const char *why = ping->sent ? "no answer through the tunnel" :
+			  p && p->reason ? reason_text(p->reason) : "no path in time, or no such node";
+
+	end_ping(n, ping, json_pack("{s:s}", "error", why), out);
+}
+
+void status_flow(struct node *n, struct now now, const struct flow_event *ev, struct outbox *out)
+{
+	json_t *request = control_flow(&n->control, ev, out);
+	const char *cmd = json_string_value(json_object_get(request, "cmd"));
+
+	if (!request)
+		return;
+	if (cmd && strcmp(cmd, "status") == 0)
+		control_answer(&n->control, ev->handle, node_status(n), out);
+	else if (cmd && strcmp(cmd, "ping") == 0)
+		start_ping(n, now, ev->handle, request, out);
+	else
+		control_error(&n->control, ev->handle, "unknown cmd", out);
+	json_decref(request);
+}
