@@ -238,11 +238,14 @@ static void start_login(struct node *n, struct now now)
 static void on_login_note(struct node *n, struct now now, struct bytes body, struct outbox *out)
 {
 	struct msg_login_response *m = malloc(sizeof *m);
+	char err[256];
 
 	if (!m)
 		abort();
-	/* an agent that logs in anew knows none of the old paths */
-	if (msg_read_login_response(m, body.p, body.n) == (long)body.n && take_name(n, m))
+	/* the agent made the key file before it could log in */
+	if (!n->known && !load_identity(n, err))
+		cy_log(LOG_ERROR_, "%s", err);
+	else if (msg_read_login_response(m, body.p, body.n) == (long)body.n && take_name(n, m))
 		cloud_follow(&n->cloud, now, now.boot, m->cloud_time);
 	free(m);
 }
@@ -576,7 +579,7 @@ static void *node_open(const struct role_env *env, char *err)
 	n->relogin = n->tun_again = NEVER;
 	table_init(&n->paths);
 	cloud_guess(&n->cloud, env->start, load_cloud_floor(n));
-	if (load_identity(n, err) && (!is_agent(n) || open_agent(n, err)))
+	if (!is_agent(n) || (load_identity(n, err) && open_agent(n, err)))
 		return n;
 	node_close(n);
 	return NULL;

@@ -22,7 +22,8 @@ static const struct key table[] = {
 #define NUMBER(member, key, def_, low_, high_, text_) \
 	ROW(KEY_NUMBER, key, AT(member), .number = def_, .low = low_, .high = high_, .text = text_)
 #define DURATION(member, key, def_, low_, high_, text_) \
-	ROW(KEY_DURATION, key, AT(member), .number = def_, .low = low_, .high = high_, .text = text_)
+	ROW(KEY_DURATION, key, AT(member), .number = def_, .low = low_, .high = high_, \
+	    .text = text_)
 #define ADDRESSES(member, key, max, port, check_, text_) \
 	ROW(KEY_ADDRESSES, key, AT(member), .room = max, .number = port, .def = "", \
 	    .check = CHECK_##check_, .text = text_)
@@ -60,7 +61,8 @@ const char *config_name(char out[CONFIG_NAME], const struct key *k)
 {
 	const struct key *section = config_section(k);
 
-	snprintf(out, CONFIG_NAME, "%s%s%s", section ? section->name : "", section ? "." : "", k->name);
+	snprintf(out, CONFIG_NAME, "%s%s%s", section ? section->name : "", section ? "." : "",
+		 k->name);
 	return out;
 }
 
@@ -137,8 +139,9 @@ static void check_roles(struct load *l, uint32_t option)
 	if (!l->c->roles && !l->refused[row])
 		config_say(l, place_of(l, row), "no role: set 'role:' or --role=");
 	if ((l->c->roles & ROLE_NODE) && l->c->roles != ROLE_NODE)
-		config_say(l, place_of(l, row), "a node cannot share a process with services: run two "
-			   "processes, the node with --role=node or a file of its own");
+		config_say(l, place_of(l, row),
+			   "a node cannot share a process with services: run two processes, "
+			   "the node with --role=node or a file of its own");
 }
 
 static bool is_empty(const struct config *c, const struct key *k)
@@ -157,7 +160,8 @@ static void check_required(struct load *l)
 		const struct key *k = &table[i];
 
 		if ((k->role & l->c->roles) && !l->refused[i] && is_empty(l->c, k))
-			config_say(l, place_of(l, i), "role %s needs '%s': add '%s:' under '%s:' (%s)",
+			config_say(l, place_of(l, i),
+				   "role %s needs '%s': add '%s:' under '%s:' (%s)",
 				   config_role_name(k->role), config_name(name, k), k->name,
 				   config_section(k)->name, k->text);
 	}
@@ -176,8 +180,9 @@ static void check_outside(struct load *l, size_t row, const struct address_list 
 
 		if (prefix_has(p, a->ip))
 			config_say(l, place_of(l, row),
-				   "'%s' lists %s, which lies in the virtual range %s: move one of them",
-				   config_name(name, &table[row]), ip_text(ip, a), prefix_text(range, p));
+				   "'%s' lists %s, which lies in the virtual range %s: move one",
+				   config_name(name, &table[row]), ip_text(ip, a),
+				   prefix_text(range, p));
 	}
 }
 
@@ -196,8 +201,8 @@ static void check_resolvers(struct load *l)
 		for (j = 0; j < dns->n; j++)
 			if (addr_equal(&up->a[i], &dns->a[j]))
 				config_say(l, place_of(l, ROW_OF(node_upstream)),
-					   "'node.upstream' lists %s, where this node's own resolver listens: "
-					   "name another", addr_text(text, &up->a[i]));
+					   "'node.upstream' lists %s, where this node's own resolver "
+					   "listens: name another", addr_text(text, &up->a[i]));
 }
 
 static void fill_virtual6(struct config *c)

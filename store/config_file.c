@@ -91,9 +91,9 @@ bool config_read_password(const char *file, char *out, size_t cap, size_t *n, ch
 		if (end && len && line[len - 1] == '\r')
 			len--;
 		if (len == 0)
-			snprintf(what, sizeof what, "holds no password: write it into the first line");
+			snprintf(what, sizeof what, "empty: write the password into the first line");
 		else if (len > MIN(cap, (size_t)PASSWORD_MAX))
-			snprintf(what, sizeof what, "its first line is longer than the %zu octets of a password",
+			snprintf(what, sizeof what, "its first line is longer than %zu octets",
 				 MIN(cap, (size_t)PASSWORD_MAX));
 	}
 	if (!*what) {

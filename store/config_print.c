@@ -83,7 +83,8 @@ static const char *limits_text(char out[64], const struct key *k)
 		snprintf(out, 64, "%llu to %llu", (unsigned long long)k->low,
 			 (unsigned long long)k->high);
 	else if (k->kind == KEY_DURATION)
-		snprintf(out, 64, "%s to %s", config_duration(low, k->low), config_duration(high, k->high));
+		snprintf(out, 64, "%s to %s", config_duration(low, k->low),
+			 config_duration(high, k->high));
 	else if (k->kind == KEY_PREFIX && k->low == k->high)
 		snprintf(out, 64, "a /%u", (unsigned)k->low);
 	else if (k->kind == KEY_PREFIX)
@@ -182,10 +183,10 @@ void config_print_example(FILE *out)
 {
 	const struct key *k;
 
-	fputs("# Every key of cyphonic.yaml(5).  A line that begins with '#key:' shows the default:\n"
-	      "# remove the '#' to change it.  As it stands, this is for a lab where one host runs\n"
-	      "# every service: put that host's address behind 'nms:'.  A node's file has 'role: node'\n"
-	      "# and four keys of the section 'node'; those have samples here, no defaults.\n", out);
+	wrap(out, "# ", "Every key of cyphonic.yaml(5). A line that begins with '#key:' shows the default: "
+	     "remove the '#' to change it. As it stands, this is for a lab where one host runs "
+	     "every service: put that host's address behind 'nms:'. A node's file has 'role: node' "
+	     "and four keys of the section 'node'; those have samples here, no defaults.");
 	for (k = config_table(); k->kind != KEY_TABLE_END; k++) {
 		bool first = k > config_table() && k[-1].kind == KEY_SECTION;
 

@@ -16,7 +16,8 @@ const char *config_quote(char out[CONFIG_QUOTE], const char *text)
 		unsigned char c = (unsigned char)text[i];
 		bool plain = c >= 0x20 && c < 0x7f;
 
-		used += (size_t)snprintf(out + used, CONFIG_QUOTE - used, plain ? "%c" : "\\x%02x", c);
+		used += (size_t)snprintf(out + used, CONFIG_QUOTE - used,
+					 plain ? "%c" : "\\x%02x", c);
 	}
 	snprintf(out + used, CONFIG_QUOTE - used, n > 64 ? "..." : "");
 	return out;
@@ -31,7 +32,8 @@ const char *config_duration(char out[CONFIG_DURATION], uint64_t ms)
 
 	while (i < ARRAY_SIZE(units) - 1 && (ms < units[i].ms || ms % units[i].ms))
 		i++;
-	snprintf(out, CONFIG_DURATION, "%llu%s", (unsigned long long)(ms / units[i].ms), units[i].unit);
+	snprintf(out, CONFIG_DURATION, "%llu%s", (unsigned long long)(ms / units[i].ms),
+		 units[i].unit);
 	return out;
 }
 
@@ -131,7 +133,8 @@ static bool duration_value(uint64_t *to, const struct key *k, const char *text, 
 
 static bool is_word(const char *s)
 {
-	return s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-")] == '\0';
+	return s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			   "0123456789._@-")] == '\0';
 }
 
 #define TEXT_SIZE 256		/* the largest STRING of config.def */
@@ -169,15 +172,18 @@ static bool string_value(char *to, const struct key *k, const char *text, char *
 	const char *rule;
 
 	if (!*text && (k->role || *k->def)) {
-		snprintf(err, CONFIG_MESSAGE, "'%s' must not be empty: give it a value or delete the line",
+		snprintf(err, CONFIG_MESSAGE,
+			 "'%s' must not be empty: give it a value or delete the line",
 			 config_name(name, k));
 		return false;
 	}
 	if (k->check != CHECK_NAME && strlen(text) >= k->room)
-		return refuse(err, k, text, "must be at most %u octets long", (unsigned)k->room - 1);
+		return refuse(err, k, text, "must be at most %u octets long",
+			      (unsigned)k->room - 1);
 	rule = *text ? checked_text(out, k->check, text) : NULL;
 	if (rule)
 		return refuse(err, k, text, "%s", rule);
+	memset(to, 0, k->room);		/* two configurations are compared by their octets */
 	snprintf(to, k->room, "%s", *text ? out : "");
 	return true;
 }
@@ -242,8 +248,8 @@ static const char *address_rule(const struct addr *a, bool scoped, bool listen)
 static bool address_value(struct address_list *to, const struct key *k, const char *text, char *err)
 {
 	char host[ADDR_TEXT];
-	const char *rule = "must be an IP address (names are not looked up) with or without a port: "
-			   "192.0.2.1, 192.0.2.1:4501, 2001:db8::1 or [2001:db8::1]:4501";
+	const char *rule = "must be an IP address (names are not looked up) with or without a "
+			   "port: 192.0.2.1, 192.0.2.1:4501, 2001:db8::1 or [2001:db8::1]:4501";
 	uint64_t port = k->number;
 	struct addr a = { 0 };
 	char *scope = NULL;
@@ -317,8 +323,8 @@ static bool prefix_value(struct prefix *to, const struct key *k, const char *tex
 		 (unsigned)k->low, (unsigned)k->high);
 	if (!ip_parse(&a, host, 0) || a.family != k->room ||
 	    !whole_number(slash + 1, k->low, k->high, &bits))
-		return refuse(err, k, text, "must be an IPv%u range of %s, as '%s'", (unsigned)k->room,
-			      bits_rule, *k->def ? k->def : "fd12:3456:789a::/64");
+		return refuse(err, k, text, "must be an IPv%u range of %s, as '%s'",
+			      (unsigned)k->room, bits_rule, *k->def ? k->def : "fd12:3456:789a::/64");
 	p = (struct prefix){ .family = a.family, .bits = (uint8_t)bits };
 	memcpy(p.ip, a.ip, sizeof p.ip);
 	clear_host_bits(&p);

@@ -114,7 +114,8 @@ static const char *scalar(struct load *l, const yaml_node_t *node, const char *n
 		unsigned char c = (unsigned char)text[i];
 
 		if (c < 0x20 || c == 0x7f) {
-			say(l, node, "%s has a control character or line end in it: remove it", name);
+			say(l, node, "%s has a control character or line end in it: remove it",
+			    name);
 			return NULL;
 		}
 	}
@@ -254,7 +255,8 @@ static void say_syntax(struct load *l, const yaml_parser_t *p, const char *text)
 	}
 	if (p->error == YAML_READER_ERROR) {
 		at = offset_place(text, p->problem_offset);
-		config_say(l, &at, "%s: write the file in UTF-8, without control characters", p->problem);
+		config_say(l, &at, "%s: write the file in UTF-8, without control characters",
+			   p->problem);
 		return;
 	}
 	if (p->context && p->context_mark.line != p->problem_mark.line)
@@ -290,7 +292,8 @@ static bool depth_is_sane(struct load *l, const char *text, size_t n)
 
 	if (!open_parser(l, &p, text, n))
 		return false;
-	while (depth <= DEPTH_LIMIT && type != YAML_STREAM_END_EVENT && yaml_parser_parse(&p, &event)) {
+	while (depth <= DEPTH_LIMIT && type != YAML_STREAM_END_EVENT &&
+	       yaml_parser_parse(&p, &event)) {
 		type = event.type;
 		depth += type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT;
 		depth -= type == YAML_SEQUENCE_END_EVENT || type == YAML_MAPPING_END_EVENT;

@@ -256,7 +256,13 @@ int ask_status(const struct ask *a)
 
 /* ---- ping ---- */
 
-/* The first answer that is no refusal, else the last refusal, else NULL with errno. */
+/* One worker of a node knows the peers; the others say that they are not it. */
+static bool is_agent(json_t *answer)
+{
+	return strcmp(string(answer, "error"), "not the agent") != 0;
+}
+
+/* The agent's answer, else the last one, else NULL with errno. */
 static json_t *ping_workers(const struct ask *a, const json_t *question)
 {
 	json_t *last = NULL, *answer;
@@ -273,7 +279,7 @@ static json_t *ping_workers(const struct ask *a, const json_t *question)
 		}
 		json_decref(last);
 		last = answer;
-		if (!json_object_get(answer, "error"))
+		if (is_agent(answer))
 			break;
 	}
 	if (silent)
@@ -298,7 +304,7 @@ static int ping_once(const struct ask *a, const char *name, json_t *question)
 		fprintf(a->out, "no pong from %s: %s\n", name, string(answer, "error"));
 	} else {
 		fprintf(a->out, "pong from %s (%s) via %s %s in %.2f ms\n", string(answer, "name"),
-			string(answer, "address"), string(answer, "via"), string(answer, "peer"),
+			string(answer, "ip"), string(answer, "via"), string(answer, "remote"),
 			json_number_value(json_object_get(answer, "rtt_ms")));
 	}
 	fflush(a->out);

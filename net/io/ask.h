@@ -6,10 +6,10 @@
  *	{"cmd": "status"}
  *		-> an object of the role's own making, "role" and "worker" in it
  *	{"cmd": "ping", "name": NAME, "wait_ms": MS}
- *		-> {"name": FQDN, "address": IP, "via": "direct", "peer": "IP:PORT", "rtt_ms": 0.42}
+ *		-> {"name": FQDN, "ip": IP, "via": "direct", "remote": "IP:PORT", "rtt_ms": 0.42}
  *	{"error": "why not"}
- *		-> whenever it cannot
- * NAME is a device's name, its FQDN or a virtual address.
+ *		-> whenever it cannot; "not the agent": another worker of this node may
+ * NAME is a device's name or FQDN.
  */
 #ifndef ASK_H
 #define ASK_H

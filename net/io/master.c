@@ -364,6 +364,7 @@ int master_run(const struct master_plan *plan)
 	run(&h, plan, &was);
 	doors_control_remove(h.worker);
 	cy_log(LOG_INFO, "stopped");
+	channel_free(h.worker[0].channel);
 	free(h.worker);
 	return h.failed;
 }

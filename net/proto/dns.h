@@ -15,7 +15,7 @@
 #define DNS_LOOKUP_WAIT 2	/* s for the answer to lookup(); then SERVFAIL, or what is stale */
 #define DNS_NAMES 256		/* names and addresses remembered or being looked up */
 #define DNS_PENDING 1024	/* queries waiting at once; beyond: SERVFAIL */
-#define DNS_QUERY_MAX 1232	/* octets of a query; longer: FORMERR, by TCP the stream is closed */
+#define DNS_QUERY_MAX 1232	/* octets of a query; longer: FORMERR, TCP streams closed */
 #define DNS_TCP_MAX 64		/* TCP clients at once, and queries repeated upstream by TCP */
 #define DNS_TCP_IDLE 5		/* s */
 #define DNS_UPSTREAM_MAX 4	/* resolvers kept of those given to dns_upstream() */

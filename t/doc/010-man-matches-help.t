@@ -23,10 +23,7 @@ sub rows {
 }
 
 # "account add ID" without what it takes
-sub bare { join ' ', (split ' ', $_[0] =~ s/\s*[A-Z\[].*//r)[0 .. 1] }
-
-no warnings 'uninitialized';
-my %verb = map { my $v = bare($_); $v =~ s/\s+$//; ($v => 1) } rows('Verbs');
+my %verb = map { s/\s*[A-Z\[].*//r => 1 } rows('Verbs');
 my %option;
 for (rows('Options')) {
 	$option{$_} = 1 for /(?<![\w-])(--?[A-Za-z][\w-]*)/g;

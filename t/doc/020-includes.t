@@ -14,7 +14,8 @@ my %may = (
 	'net/proto' => qr{^(?:cyphonic\.h|crypto/|net/proto/)},
 	'net'       => qr{^(?:cyphonic\.h|net/proto/(?:outbox|verdict)\.h)$},
 	'roles'     => qr{^(?:cyphonic\.h|crypto/|store/|net/proto/|net/role\.h|net/priv\.h|roles/)},
-	'net/io'    => qr{^(?:cyphonic\.h|net/io/|net/role\.h|net/priv\.h|net/proto/(?:outbox|verdict)\.h|store/(?:config\.(?:h|def)|store\.h)$)},
+	'net/io'    => qr{^(?:cyphonic\.h|net/io/|net/(?:role|priv)\.h|net/proto/(?:outbox|verdict)\.h|
+			store/(?:config\.(?:h|def)|store\.h)$)}x,
 );
 # library => the files that may know it
 my @library = (

@@ -26,7 +26,7 @@ sub same {
 }
 
 my ($text, $manual) = (slurp($example), slurp($page));
-my ($section, @missing, $keys) = ('', (), 0);
+my ($section, $keys, @missing) = ('', 0);
 my $def = slurp('store/config.def') =~ s{/\*.*?\*/}{}sr;
 while ($def =~ /^(END_SECTION|SECTION)\((\w+)|^[A-Z_]+\(\w+,\s*"([\w-]+)"/mg) {
 	if (defined $3) {

@@ -27,7 +27,8 @@ static void lookup(void *arg, struct now now, const char *name, uint8_t family,
 {
 	struct dns_record r = { .fqdn = "dev.cyphonic.internal", .ip4 = { 198, 18, 0, 5 } };
 
-	dns_answer(*(struct dns **)arg, now, name, family, ip, (family ? ip[3] : name[0]) % 3, &r, out);
+	dns_answer(*(struct dns **)arg, now, name, family, ip, (family ? ip[3] : name[0]) % 3,
+		   &r, out);
 }
 
 static void wanted(void *arg, struct now now, const struct dns_record *r, struct outbox *out)
@@ -46,7 +47,8 @@ static void upstream(const uint8_t *p, size_t n, const struct dns_ranges *ranges
 	n -= 2 + ask;
 	msg = malloc(n ? n : 1);
 	memcpy(msg, p, n);
-	if (n >= 2 && dnsmsg_answers(&q, get16(msg), msg, n) && dnsmsg_adopt(msg, n, &q, ranges) > n)
+	if (n >= 2 && dnsmsg_answers(&q, get16(msg), msg, n) &&
+	    dnsmsg_adopt(msg, n, &q, ranges) > n)
 		abort();
 	free(msg);
 }

@@ -17,7 +17,7 @@ check "and the message names it" grep -q alice "$W/said"
 
 node a alice laptop
 nodes_ready a
-check "a node logs in and registers" is_registered a
+check "a node logs in and registers" is_ready a
 check "status of a node names it" sh -c "'$CY' -c $W/a.yaml status | grep laptop.$domain"
 check "its TUN device has the virtual IPv4 address" \
 	sh -c "ip -n $P-a -4 addr show cyphonic0 | grep -w 198.18.0.2"
@@ -37,7 +37,7 @@ check "and the message names the file" grep -q "$W/nothing.yaml" "$W/said"
 ends_well a cloud
 check "the TUN device is gone with the node" sh -c "! ip -n $P-a link show cyphonic0"
 
-echo "not the password" >"$W/wrong"
+(umask 077; echo "not the password" >"$W/wrong")
 cloud
 node a alice laptop
 sed -i "s|password-file: .*|password-file: $W/wrong|" "$W/a.yaml"

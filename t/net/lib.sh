@@ -10,7 +10,7 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 O=${O:-build/plain} SCALE=${SCALE:-1}
-CY=$PWD/$O/cyphonic
+CY=$(realpath "$O/cyphonic")
 P=cy$$				# in front of every namespace
 W=$(mktemp -d /tmp/cyphonic-test.XXXXXX) || exit 1
 domain=cyphonic.internal
@@ -129,8 +129,8 @@ make_namespace() {
 
 network() {
 	make_namespace net
-	ip -n "$P-net" link add br type bridge
-	ip -n "$P-net" link set br up
+	ip -n "$P-net" link add name br type bridge
+	ip -n "$P-net" link set dev br up
 }
 
 # host NAME NUMBER [FAMILIES]: a host with 10.0.0.NUMBER and fd00::NUMBER; FAMILIES: 4, 6 or 46
@@ -138,10 +138,10 @@ host() {
 	local name=$1 number=$2 families=${3:-46}
 
 	make_namespace "$name"
-	ip -n "$P-net" link add "$name" type veth peer name eth0 netns "$P-$name"
-	ip -n "$P-net" link set "$name" master br up
-	ip -n "$P-$name" link set eth0 addrgenmode none
-	ip -n "$P-$name" link set eth0 up
+	ip -n "$P-net" link add name "$name" type veth peer name eth0 netns "$P-$name"
+	ip -n "$P-net" link set dev "$name" master br up
+	ip -n "$P-$name" link set dev eth0 addrgenmode none
+	ip -n "$P-$name" link set dev eth0 up
 	case $families in *4*) ip -n "$P-$name" addr add "10.0.0.$number/24" dev eth0 ;; esac
 	case $families in *6*) ip -n "$P-$name" addr add "fd00::$number/64" dev eth0 nodad ;; esac
 	mkdir -p "/etc/netns/$P-$name"
@@ -238,8 +238,8 @@ status() {
 	"$CY" -c "$W/$1.yaml" status "${@:2}"
 }
 
-is_registered() {
-	status "$1" --json | grep -q '"registered": true'
+is_ready() {
+	status "$1" --json | grep -q '"state": "ready"'
 }
 
 # nodes_ready HOST...
@@ -247,7 +247,7 @@ nodes_ready() {
 	local h
 
 	for h in "$@"; do
-		eventually 10 is_registered "$h" || bail "node $h registers"
+		eventually 10 is_ready "$h" || bail "node $h registers"
 	done
 }
 

@@ -174,7 +174,8 @@ static void bad_names(void)
 	unsigned i;
 	static const struct { uint8_t b[4]; unsigned n; const char *text; } first[] = {
 		{ { 0x40 }, 1, "a label of 64" }, { { 0x80, 1 }, 2, "a label of type 0x80" },
-		{ { 0xc0, 12 }, 2, "a pointer to itself" }, { { 0xc0, 0 }, 2, "a pointer into the header" },
+		{ { 0xc0, 12 }, 2, "a pointer to itself" },
+		{ { 0xc0, 0 }, 2, "a pointer into the header" },
 		{ { 0xc0, 0x40 }, 2, "a pointer forward" },
 		{ { 1, 'a', 0xc0, 12 }, 4, "a pointer behind a label" },
 		{ { 0xc0 }, 1, "half a pointer" },
@@ -185,7 +186,8 @@ static void bad_names(void)
 		add(&m, first[i].b, first[i].n);
 		add16(&m, 1);
 		add16(&m, 1);
-		ok(parse(&q, m.b, m.n) == DNS_FORMERR, "%s in the question is FORMERR", first[i].text);
+		ok(parse(&q, m.b, m.n) == DNS_FORMERR, "%s in the question is FORMERR",
+		   first[i].text);
 	}
 	for (i = 0; i < 508; i++)
 		name[i] = i % 4 == 3 ? '.' : 'x';
@@ -262,12 +264,16 @@ static void names(void)
 static void reverse_names(void)
 {
 	static const struct { const char *name; unsigned family, bits; bool extra; } t[] = {
-		{ "4.3.18.198.in-addr.arpa", 4, 32, false }, { "18.198.IN-ADDR.arpa", 4, 16, false },
-		{ "5.4.3.18.198.in-addr.arpa", 4, 32, true }, { "256.18.198.in-addr.arpa", 4, 16, true },
-		{ "01.18.198.in-addr.arpa", 4, 16, true }, { "0-63.18.198.in-addr.arpa", 4, 16, true },
+		{ "4.3.18.198.in-addr.arpa", 4, 32, false },
+		{ "18.198.IN-ADDR.arpa", 4, 16, false },
+		{ "5.4.3.18.198.in-addr.arpa", 4, 32, true },
+		{ "256.18.198.in-addr.arpa", 4, 16, true },
+		{ "01.18.198.in-addr.arpa", 4, 16, true },
+		{ "0-63.18.198.in-addr.arpa", 4, 16, true },
 		{ "1000.in-addr.arpa", 4, 0, true }, { "in-addr.arpa", 4, 0, false },
 		{ "d.f.ip6.arpa", 6, 8, false }, { "D.F.ip6.arpa", 6, 8, false },
-		{ "g.f.ip6.arpa", 6, 4, true }, { "00.f.ip6.arpa", 6, 4, true }, { "arpa", 0, 0, false },
+		{ "g.f.ip6.arpa", 6, 4, true }, { "00.f.ip6.arpa", 6, 4, true },
+		{ "arpa", 0, 0, false },
 	};
 	struct dns_reverse r;
 	struct msg m;
@@ -361,8 +367,8 @@ static void adoption(void)
 	m.n -= 2;
 	for (i = 0; i < ARRAY_SIZE(ttl); i++) {
 		put32(m.b + m.n - 10, ttl[i].ttl);
-		ok(adopt(&m, &q) && get32(m.b + m.n - 10) == ttl[i].kept, "a TTL of %u is passed on as %u",
-		   ttl[i].ttl, ttl[i].kept);
+		ok(adopt(&m, &q) && get32(m.b + m.n - 10) == ttl[i].kept,
+		   "a TTL of %u is passed on as %u", ttl[i].ttl, ttl[i].kept);
 	}
 	record(&m, DNS_AAAA, 300, "\x20\1\r\xb8............", 16);
 	record(&m, DNS_CNAME, 300, "\1x\300\20", 4);
@@ -379,14 +385,20 @@ static void adoption(void)
 
 static void refused_records(void)
 {
-	static const struct { unsigned type; const char *data; unsigned n; const char *text; } t[] = {
+	static const struct {
+		unsigned type;
+		const char *data;
+		unsigned n;
+		const char *text;
+	} t[] = {
 		{ DNS_A, "123", 3, "an A of three octets" },
 		{ DNS_A, "12345", 5, "an A of five octets" },
 		{ DNS_AAAA, "1234567890123456.", 17, "an AAAA of 17 octets" },
 		{ DNS_A, "\306\022\1\1", 4, "an A in the overlay's range" },
 		{ DNS_A, "\306\023\1\1", 4, "an A at the other end of the range" },
 		{ DNS_AAAA, "\xfd\1\2\3\4\5\0\0........", 16, "an AAAA in the overlay's range" },
-		{ DNS_AAAA, "\0\0\0\0\0\0\0\0\0\0\377\377\306\022\1\1", 16, "an overlay IPv4 in an AAAA" },
+		{ DNS_AAAA, "\0\0\0\0\0\0\0\0\0\0\377\377\306\022\1\1", 16,
+		  "an overlay IPv4 in an AAAA" },
 		{ DNS_CNAME, "\300\14", 2, "a CNAME to itself" },
 		{ DNS_CNAME, "\300\51", 2, "a pointer to itself" },
 		{ DNS_CNAME, "\300\60", 2, "a pointer forward" },
@@ -408,6 +420,10 @@ static void refused_records(void)
 	record(&m, DNS_A, 60, "1234", 4);
 	put16(m.b + m.n - 6, 5);
 	ok(adopt(&m, &q) == 0, "data that reach over the end are refused");
+	answer(&m, &q, DNS_A, 2);
+	record(&m, DNS_CNAME, 60, "\300\67", 2);
+	record(&m, 99, 60, "\1n", 3);
+	ok(m.b[55] == 1 && adopt(&m, &q) == 0, "a pointer forward to a good name is refused");
 	answer(&m, &q, DNS_A, 1);
 	record(&m, DNS_A, 60, "\306\021\1\1", 4);
 	ok(adopt(&m, &q) != 0, "the address next to the range is passed on");
@@ -422,7 +438,8 @@ static void chain(struct msg *m, struct dns_question *q, unsigned cnames, int ba
 
 	answer(m, q, DNS_A, cnames);
 	for (i = 1; i <= cnames; i++) {
-		snprintf(to, sizeof to, "n%u.example", i == cnames && back >= 0 ? (unsigned)back : i);
+		snprintf(to, sizeof to, "n%u.example",
+			 i == cnames && back >= 0 ? (unsigned)back : i);
 		data.n = 0;
 		add_name(&data, to);
 		add_name(m, from);

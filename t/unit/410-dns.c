@@ -228,9 +228,11 @@ static void addresses(void)
 	   !strcmp(t.name, "dev.cyphonic.internal"),
 	   "a name of the overlay is looked up in its canonical form");
 	say_found();
-	ok(is_record(DNS_A, ip4, 4) && get16(answer()) == 0x4242, "the answer has its IPv4 address");
+	ok(is_record(DNS_A, ip4, 4) && get16(answer()) == 0x4242,
+	   "the answer has its IPv4 address");
 	ok(get16(answer() + 2) == 0x8580, "and says that it is authoritative");
-	ok(!memcmp(answer() + 12, "\3DeV\10cyphonic\10INTERNAL", 23), "in the case of the question");
+	ok(!memcmp(answer() + 12, "\3DeV\10cyphonic\10INTERNAL", 23),
+	   "in the case of the question");
 	ok(addr_equal(&sent(OUT_DATAGRAM, 0)->to, &client) &&
 	   addr_equal(&sent(OUT_DATAGRAM, 0)->from, &local) &&
 	   sent(OUT_DATAGRAM, 0)->port == PORT_DNS, "from the address that was asked");
@@ -257,7 +259,8 @@ static void absent(void)
 	ok(is_record(DNS_A, ip4, 4), "its A is answered");
 	ask_for("no.cyphonic.internal", DNS_A);
 	say(DNS_NO_SUCH_NAME, NULL);
-	ok(is_nxdomain() && get16(answer() + 2) == 0x8583, "an unknown name is NXDOMAIN with an SOA");
+	ok(is_nxdomain() && get16(answer() + 2) == 0x8583,
+	   "an unknown name is NXDOMAIN with an SOA");
 	ask_for("no.cyphonic.internal", DNS_ANY);
 	ok(is_nxdomain() && t.lookups == 2, "also for ANY");
 	ask_for("_ldap._tcp.cyphonic.internal", 33);
@@ -319,6 +322,9 @@ static void reverse(void)
 	ask_for(name, DNS_PTR);
 	ask_for("198.in-addr.arpa", DNS_SOA);
 	ok(dns_counters(t.dns)->forwarded == 3 && t.lookups == 2, "names outside the ranges did");
+	dns_domain(t.dns, "cyphonic.internal", net4, 15, (const uint8_t [16]){ 0xfd }, 64);
+	ask_for("d.f.ip6.arpa", DNS_NS);
+	ok(dns_counters(t.dns)->forwarded == 4, "so does a zone larger than the range");
 }
 
 static void refusals(void)
@@ -357,7 +363,8 @@ static void refusals(void)
 	   "and that is counted");
 	dns_domain(t.dns, "", net4, 0, net6, 0);
 	ask_for("dev.cyphonic.internal", DNS_A);
-	ok(rcode() == DNS_REFUSED && t.lookups == 0, "before the domain is known all names are others'");
+	ok(rcode() == DNS_REFUSED && t.lookups == 0,
+	   "before the domain is known all names are others'");
 }
 
 static void one_lookup(void)
@@ -437,6 +444,14 @@ static void silence(void)
 	ask_for("dev.cyphonic.internal", DNS_A);
 	pass(DNS_LOOKUP_WAIT * SEC);
 	ok(rcode() == DNS_SERVFAIL, "after another 30 s it is too old");
+	pass(1 * SEC);
+	ask_for("dev.cyphonic.internal", 16);
+	say_found();
+	say(DNS_NO_SUCH_NAME, NULL);
+	pass(DNS_NEGATIVE_TTL * SEC);
+	ask_for("dev.cyphonic.internal", DNS_A);
+	say(DNS_FAILED, NULL);
+	ok(rcode() == DNS_SERVFAIL, "a name that is gone does not come back when a lookup fails");
 	ok(dns_expiry(t.dns) == NEVER, "and nothing is waited for");
 }
 
@@ -462,7 +477,8 @@ static void flood(void)
 		ask_for("dev.cyphonic.internal", DNS_A);
 		servfail += t.out.n && rcode() == DNS_SERVFAIL;
 	}
-	ok(servfail == 3000 - DNS_PENDING, "%u queries wait at once, the rest is SERVFAIL", DNS_PENDING);
+	ok(servfail == 3000 - DNS_PENDING, "%u queries wait at once, the rest is SERVFAIL",
+	   DNS_PENDING);
 	t.at_once = true;
 	say_found();
 	for (i = 0; i < 1000; i++) {
@@ -589,7 +605,8 @@ static void servers(void)
 	ok(sent(OUT_CONNECT, 0)->to.ip[3] == 2, "a server that fails is followed by the next");
 	flush(&t.out);
 	pass(2 * DNS_UPSTREAM_WAIT * SEC);
-	ok(rcode() == DNS_SERVFAIL && dns_expiry(t.dns) == NEVER, "when all are silent it is SERVFAIL");
+	ok(rcode() == DNS_SERVFAIL && dns_expiry(t.dns) == NEVER,
+	   "when all are silent it is SERVFAIL");
 	start(1);
 	ask_for("example.com", DNS_A);
 	pass(DNS_UPSTREAM_WAIT * SEC);
@@ -605,7 +622,12 @@ static void servers(void)
 
 static void bad_answers(void)
 {
-	static const struct { unsigned type; const char *data; size_t n; const char *text; } bad[] = {
+	static const struct {
+		unsigned type;
+		const char *data;
+		size_t n;
+		const char *text;
+	} bad[] = {
 		{ DNS_A, "\306\022\0\5", 4, "an address of the overlay" },
 		{ DNS_AAAA, "\xfd\1\2\3\4\5\0\0........", 16, "an IPv6 address of the overlay" },
 		{ DNS_A, "123", 3, "three octets for an A" },
@@ -657,7 +679,7 @@ static void truncation(void)
 	put16(m.b + m.n - 2, sizeof text);
 	memcpy(m.b + m.n, text, sizeof text);
 	m.n += sizeof text;
-	/* the question's OPT record stands between question and answer: make it the second record */
+	/* the query's OPT record stands between question and answer: take it out */
 	memmove(m.b + q.n - 11, m.b + q.n, m.n - q.n);
 	m.n -= 11;
 	flow(FLOW_DATA, last_flow(), m.b, m.n);
@@ -783,8 +805,14 @@ static void tcp_waits(void)
 	   (sent(OUT_STREAM, 2)->buf[5] & 15) == DNS_SERVFAIL,
 	   "a connection is not idle while its query waits");
 	flush(&t.out);
-	pass(DNS_TCP_IDLE * SEC);
-	ok(count(OUT_CLOSE) == 1, "but from the answer on");
+	pass(DNS_TCP_IDLE * SEC - 1);
+	ok(count(OUT_CLOSE) == 0, "it has its five seconds from the answer on");
+	n = frame(b, query(1, "cyphonic.internal", DNS_SOA));
+	flow(FLOW_DATA, TCP(1), b, n);
+	pass(DNS_TCP_IDLE * SEC - 1);
+	ok(count(OUT_CLOSE) == 0, "and again from the next query on");
+	pass(1);
+	ok(count(OUT_CLOSE) == 1, "and not a moment more");
 }
 
 int main(void)
