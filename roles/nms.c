@@ -21,165 +21,7 @@
 #include "store/config.h"
 #include <stdlib.h>
 
-#define REREAD_EVERY (100 * MS)		/* looks for a new Common Key of one node */
 #define READY_AGAIN (100 * MS)
-#define UNHEARD_MAX 3			/* keep-alive intervals */
-
-/* ---- nodes ---- */
-
-static void take_device(struct nms_node *node, const struct device *d)
-{
-	session_free(&node->session);
-	node->key = d->common_key;
-	session_common(&node->session, &node->key, &node->link.id, true);
-	memcpy(node->ip4, d->ip4, 4);
-	memcpy(node->ip6, d->ip6, 16);
-	strcpy(node->fqdn, d->fqdn);
-}
-
-static bool may_talk(struct nms *nms, struct now now, const struct id *id, struct device *d)
-{
-	return device_by_id(nms->env.store, id, d) == STORE_OK && !d->disabled &&
-	       d->key_expiry > cloud_ms(&nms->cloud, now);
-}
-
-struct nms_node *nms_node_get(struct nms *nms, struct now now, const struct id *id)
-{
-	struct link *link = table_get(&nms->nodes, id);
-	struct nms_node *node = LINK_OWNER(link, struct nms_node, link);
-	struct device d;
-
-	if (node || !may_talk(nms, now, id, &d))
-		return node;
-	node = calloc(1, sizeof *node);
-	if (!node)
-		abort();
-	node->link.id = *id;
-	take_device(node, &d);
-	node->heard = now.boot;
-	node->registered = registration_get(nms->env.store, id, &node->reg) == STORE_OK;
-	table_add(&nms->nodes, &node->link);
-	nms_node_rearm(nms, node);
-	wipe(&d, sizeof d);
-	return node;
-}
-
-static void node_free(struct nms *nms, struct nms_node *node)
-{
-	table_remove(&nms->nodes, &node->link);
-	timer_clear(&nms->timers, &node->timer);
-	deliver_close(node);
-	session_free(&node->session);
-	wipe(node, sizeof *node);
-	free(node);
-}
-
-static uint64_t registration_life(const struct nms *nms)
-{
-	/* one more second for the retransmissions of the last Keep Alive */
-	return UNHEARD_MAX * nms->env.conf->keepalive * MS + SEC;
-}
-
-void nms_node_rearm(struct nms *nms, struct nms_node *node)
-{
-	timer_set(&nms->timers, &node->timer,
-		  MIN(node->heard + registration_life(nms), deliver_expiry(node)));
-}
-
-/* A new login made a new Common Key: takes it.  False: it is the one we have. */
-static bool node_rekeyed(struct nms *nms, struct now now, struct nms_node *node)
-{
-	struct device d;
-	bool changed;
-
-	if (now.boot - node->reread < REREAD_EVERY)
-		return false;
-	node->reread = now.boot;
-	changed = may_talk(nms, now, &node->link.id, &d) &&
-		  !same_secret(d.common_key.b, node->key.b, sizeof node->key.b);
-	if (changed)
-		take_device(node, &d);
-	wipe(&d, sizeof d);
-	return changed;
-}
-
-void nms_write(struct nms *nms)
-{
-	if (!nms->writing)
-		nms->writing = live_begin(nms->env.store) == STORE_OK;
-}
-
-static void store_registration(struct nms *nms, struct nms_node *node)
-{
-	enum store_result r;
-
-	nms_write(nms);
-	r = registration_put(nms->env.store, &node->reg);
-	if (r != STORE_OK)
-		cy_log(LOG_ERROR_, "registration of %s not stored: %s", node->fqdn,
-		       store_error(nms->env.store));
-}
-
-/* ---- sending ---- */
-
-void nms_send(struct nms *nms, struct now now, struct nms_node *node, unsigned f,
-	      uint32_t transaction, uint8_t type, const void *body, size_t n,
-	      struct outbox *out)
-{
-	uint64_t ms = cloud_ms(&nms->cloud, now);
-	uint8_t p[DATAGRAM_MAX];
-	size_t len;
-
-	if (f > 1)
-		f = node->heard_by;
-	if (!node->reg.mapped[f].family)
-		f = !f;
-	len = session_seal(&node->session, ms, transaction, type, 0, body, n, p);
-	if (len && node->reg.mapped[f].family)
-		out_datagram(out, PORT_MAIN, &node->reg.mapped[f], &node->service[f], p, len);
-}
-
-/* An answer goes where its request came from, registered or not. */
-static void answer(struct nms *nms, struct now now, struct nms_node *node,
-		   const struct msg_header *h, const struct addr *from, const struct addr *to,
-		   uint8_t type, const void *body, size_t n, struct outbox *out)
-{
-	uint8_t p[DATAGRAM_MAX];
-	size_t len = session_seal(&node->session, cloud_ms(&nms->cloud, now), h->transaction,
-				  type, 0, body, n, p);
-
-	if (len)
-		out_datagram(out, PORT_MAIN, from, to, p, len);
-}
-
-static size_t make_refusal(struct nms *nms, struct now now, uint8_t type, uint16_t reason,
-			   uint8_t body[MSG_SIZE_refusal])
-{
-	struct msg_refusal m = { .reason = reason, .type = type,
-				 .cloud_time = cloud_ms(&nms->cloud, now) };
-
-	nms->refusals++;
-	return msg_write_refusal(body, MSG_SIZE_refusal, &m);
-}
-
-void nms_refuse(struct nms *nms, struct now now, struct nms_node *node, unsigned f,
-		uint32_t transaction, uint8_t type, uint16_t reason, struct outbox *out)
-{
-	uint8_t body[MSG_SIZE_refusal];
-	size_t n = make_refusal(nms, now, type, reason, body);
-
-	nms_send(nms, now, node, f, transaction, TYPE_REFUSAL, body, n, out);
-}
-
-static void refuse(struct nms *nms, struct now now, struct nms_node *node,
-		   const struct msg_header *h, const struct addr *from, const struct addr *to,
-		   uint16_t reason, struct outbox *out)
-{
-	uint8_t body[MSG_SIZE_refusal];
-	size_t n = make_refusal(nms, now, h->type, reason, body);
-
-	answer(nms, now, node, h, from, to, TYPE_REFUSAL, body, n, out);
-}
 
 /* ---- registration ---- */
 
@@ -239,13 +81,13 @@ static enum verdict on_registration(struct nms *nms, struct now now, struct nms_
 	node->registered = true;
 	node->service[f] = *to;
 	node->challenge[f] = random_u64() | 1;
-	store_registration(nms, node);
+	nms_node_store(nms, node);
 
 	r.napt = reg->napt[f];
 	r.cloud_time = reg->updated;
 	r.challenge = node->challenge[f];
 	memcpy(r.ip, from->ip, sizeof r.ip);
-	answer(nms, now, node, h, from, to, TYPE_REGISTRATION_RESPONSE, p,
+	nms_answer(nms, now, node, h, from, to, TYPE_REGISTRATION_RESPONSE, p,
 	       msg_write_registration_response(p, sizeof p, &r), out);
 	return V_ANSWERED;
 }
@@ -264,16 +106,16 @@ static enum verdict on_keep_alive(struct nms *nms, struct now now, struct nms_no
 		return V_DROP_BODY;
 	if (!node->registered || !addr_equal(&node->reg.mapped[f], from) ||
 	    (!node->reg.confirmed[f] && (!m.challenge || m.challenge != node->challenge[f]))) {
-		refuse(nms, now, node, h, from, to, REASON_NOT_REGISTERED, out);
+		nms_answer_refusal(nms, now, node, h, from, to, REASON_NOT_REGISTERED, out);
 		return V_ANSWERED;
 	}
 	node->service[f] = *to;
 	if (!node->reg.confirmed[f]) {
 		node->reg.confirmed[f] = 1;
 		node->reg.updated = r.cloud_time;
-		store_registration(nms, node);
+		nms_node_store(nms, node);
 	}
-	answer(nms, now, node, h, from, to, TYPE_KEEP_ALIVE_ACK, p,
+	nms_answer(nms, now, node, h, from, to, TYPE_KEEP_ALIVE_ACK, p,
 	       msg_write_keep_alive_ack(p, sizeof p, &r), out);
 	return V_ANSWERED;
 }
@@ -321,7 +163,7 @@ static enum verdict on_direction(struct nms *nms, struct now now, struct nms_nod
 		strcpy(r.fqdn, d.fqdn);
 	}
 	n = msg_write_node_info_response(p, sizeof p, &r);
-	answer(nms, now, node, h, from, to, TYPE_NODE_INFO_RESPONSE, p, n, out);
+	nms_answer(nms, now, node, h, from, to, TYPE_NODE_INFO_RESPONSE, p, n, out);
 	answers_keep(nms->answers, now, &node->link.id, h->transaction, TYPE_NODE_INFO_RESPONSE,
 		     p, n);
 	want.b = d.node_id;
@@ -342,7 +184,7 @@ static enum verdict dispatch(struct nms *nms, struct now now, struct nms_node *n
 						   h->transaction);
 
 	if (before) {
-		answer(nms, now, node, h, from, to, before->type, before->body, before->len, out);
+		nms_answer(nms, now, node, h, from, to, before->type, before->body, before->len, out);
 		return V_ANSWERED;
 	}
 	switch (h->type) {
@@ -354,7 +196,7 @@ static enum verdict dispatch(struct nms *nms, struct now now, struct nms_node *n
 	case TYPE_NODE_INFO_REQUEST:
 		if (node->registered)
 			return on_direction(nms, now, node, h, body, from, to, out);
-		refuse(nms, now, node, h, from, to, REASON_NOT_REGISTERED, out);
+		nms_answer_refusal(nms, now, node, h, from, to, REASON_NOT_REGISTERED, out);
 		return V_ANSWERED;
 	case TYPE_ROUTE_CONFIRMATION:
 		return deliver_confirmed(nms, now, node, h->transaction, body, out);
@@ -373,7 +215,7 @@ static enum verdict open_by_node(struct nms *nms, struct now now, struct nms_nod
 
 	memcpy(copy, p, n);
 	v = session_open(&node->session, ms, p, n, h, x, body, stamp);
-	if (v == V_PASSED || !node_rekeyed(nms, now, node))
+	if (v == V_PASSED || !nms_node_rekeyed(nms, now, node))
 		return v;
 	memcpy(p, copy, n);
 	return session_open(&node->session, ms, p, n, h, x, body, stamp);
@@ -405,7 +247,7 @@ static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, si
 	if (v != V_PASSED)
 		return v;
 	if (stamp < nms->started) {
-		refuse(nms, now, node, &h, from, to, REASON_STALE, out);
+		nms_answer_refusal(nms, now, node, &h, from, to, REASON_STALE, out);
 		return V_DROP_STALE;
 	}
 	node->heard = now.boot;
@@ -519,7 +361,7 @@ static void nms_note(void *self, struct now now, const struct note *note, struct
 static void node_tick(struct nms *nms, struct now now, struct nms_node *node, struct outbox *out)
 {
 	deliver_tick(nms, now, node, out);
-	if (now.boot - node->heard < registration_life(nms)) {
+	if (now.boot - node->heard < nms_registration_life(nms)) {
 		nms_node_rearm(nms, node);
 		return;
 	}
@@ -528,7 +370,7 @@ static void node_tick(struct nms *nms, struct now now, struct nms_node *node, st
 		registration_delete(nms->env.store, &node->link.id);
 	}
 	cy_log(LOG_DEBUG, "%s is offline", node->fqdn);
-	node_free(nms, node);
+	nms_node_free(nms, node);
 }
 
 /* The AS's helper makes SecretCommonValue at the domain's first start; until then nobody can be
@@ -620,7 +462,7 @@ static void *nms_open(const struct role_env *env, char *err)
 
 static void close_node(void *arg, struct link *link)
 {
-	node_free(arg, LINK_OWNER(link, struct nms_node, link));
+	nms_node_free(arg, LINK_OWNER(link, struct nms_node, link));
 }
 
 static void nms_close(void *self)

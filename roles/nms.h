@@ -1,6 +1,7 @@
 /*
  * nms.h - between the files of the node management service: nms.c (who is where),
- * nms_select.c (which path, decided by one worker a pair), nms_deliver.c (telling the nodes).
+ * nms_node.c (the nodes themselves), nms_select.c (which path, decided by one worker a pair),
+ * nms_deliver.c (telling the nodes).
  */
 #ifndef NMS_H
 #define NMS_H
@@ -86,18 +87,33 @@ void nms_tell_worker(struct nms *nms, struct now now, unsigned worker,
 void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
 		 struct outbox *out);
 
+/* nms_node.c */
 /* The node of this id if it may talk to us: from memory, else from the store. */
 struct nms_node *nms_node_get(struct nms *nms, struct now now, const struct id *id);
+void nms_node_free(struct nms *nms, struct nms_node *node);
+/* A new login made a new Common Key: takes it.  False: it is the one we have. */
+bool nms_node_rekeyed(struct nms *nms, struct now now, struct nms_node *node);
+/* When this node must be looked at again. */
+void nms_node_rearm(struct nms *nms, struct nms_node *node);
+/* Its registration as it is now, on record at the end of this batch. */
+void nms_node_store(struct nms *nms, struct nms_node *node);
+/* us from the last sign of life to offline. */
+uint64_t nms_registration_life(const struct nms *nms);
+/* Opens the live transaction of this batch if it is not open yet. */
+void nms_write(struct nms *nms);
 /* To a node at its address of family index f, or the one it was heard from last (f = 2). */
 void nms_send(struct nms *nms, struct now now, struct nms_node *node, unsigned f,
 	      uint32_t transaction, uint8_t type, const void *body, size_t n,
 	      struct outbox *out);
 void nms_refuse(struct nms *nms, struct now now, struct nms_node *node, unsigned f,
 		uint32_t transaction, uint8_t type, uint16_t reason, struct outbox *out);
-/* When this node must be looked at again. */
-void nms_node_rearm(struct nms *nms, struct nms_node *node);
-/* Opens the live transaction of this batch if it is not open yet. */
-void nms_write(struct nms *nms);
+/* Answers to request h go where it came from, registered or not. */
+void nms_answer(struct nms *nms, struct now now, struct nms_node *node,
+		const struct msg_header *h, const struct addr *from, const struct addr *to,
+		uint8_t type, const void *body, size_t n, struct outbox *out);
+void nms_answer_refusal(struct nms *nms, struct now now, struct nms_node *node,
+			const struct msg_header *h, const struct addr *from,
+			const struct addr *to, uint16_t reason, struct outbox *out);
 
 /* nms_select.c */
 void select_want(struct nms *nms, struct now now, const struct nms_note *want,

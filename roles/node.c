@@ -15,10 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RELOGIN_EARLY 3		/* log in again when a third of the Common Key's life is left */
 #define TUN_AGAIN (10 * SEC)
-#define CLOUD_FILE "cloud-time"
-#define KEY_FILE "node.key"
 
 void node_alarm(struct node *n, struct alarm *a, enum alarm_kind kind, uint64_t at)
 {
@@ -49,206 +46,7 @@ void node_tell(struct node *n, struct now now, unsigned worker, const struct nod
 		memcpy(item->buf + sizeof copy, note->body, note->len);
 }
 
-/* ---- who we are ---- */
-
-/* The private keys: made once, kept in the state directory. */
-static bool load_identity(struct node *n, char *err)
-{
-	char text[4096];
-	long len = state_load(n->env.conf->state, KEY_FILE, text, sizeof text);
-	bool good = len > 0 && identity_read(&n->identity, text, (size_t)len);
-	size_t made;
-
-	if (!good && len > 0) {
-		snprintf(err, 256, "%.200s/%s is damaged: remove it to make a new key",
-			 n->env.conf->state, KEY_FILE);
-	} else if (!good) {
-		identity_make(&n->identity);
-		made = identity_write(&n->identity, text, sizeof text);
-		good = made && state_save(n->env.conf->state, KEY_FILE, text, made);
-		if (!good)
-			snprintf(err, 256, "%.200s/%s cannot be written", n->env.conf->state, KEY_FILE);
-	}
-	wipe(text, sizeof text);
-	return good;
-}
-
-static uint64_t load_cloud_floor(const struct node *n)
-{
-	uint8_t p[8];
-
-	return state_load(n->env.conf->state, CLOUD_FILE, p, sizeof p) == 8 ? get64(p) : 0;
-}
-
-static void save_cloud_floor(const struct node *n, struct now now)
-{
-	uint8_t p[8];
-
-	put64(p, cloud_ms(&n->cloud, now));
-	state_save(n->env.conf->state, CLOUD_FILE, p, sizeof p);
-}
-
-static struct tunnel_rules make_rules(const struct config *c)
-{
-	/* in the order of config.def: auto, aes-128-gcm, chacha20-poly1305, aes-256-gcm */
-	static const enum aead_suite suite[] = { 0, AEAD_AES128_GCM, AEAD_CHACHA20_POLY1305,
-						 AEAD_AES256_GCM };
-	struct tunnel_rules r = {
-		.suites = 1 << AEAD_AES128_GCM | 1 << AEAD_CHACHA20_POLY1305 | 1 << AEAD_AES256_GCM,
-		.preferred = suite[c->node_cipher],
-		.mtu = (uint16_t)c->node_mtu,
-		.rekey_after = c->node_rekey * MS,
-		.rekey_packets = c->node_rekey_packets,
-		.idle = c->node_idle * MS,
-	};
-
-	if (r.preferred)
-		r.suites = (uint8_t)(1 << r.preferred);
-	else
-		r.preferred = aead_has_aes_hardware() ? AEAD_AES128_GCM : AEAD_CHACHA20_POLY1305;
-	return r;
-}
-
-/* ---- login ---- */
-
-/* What every worker takes from a Login Response: name, addresses, certificate. */
-static bool take_name(struct node *n, const struct msg_login_response *r)
-{
-	struct cert_info info;
-	char err[256];
-
-	if (!cert_read(&info, r->certificate.p, r->certificate.n, err) ||
-	    memcmp(info.x25519, n->identity.x25519_pub, 32) != 0) {
-		cy_log(LOG_ERROR_, "the AS gave a certificate that is not ours: %s", err);
-		return false;
-	}
-	n->node_id = r->node_id;
-	strcpy(n->fqdn, r->fqdn);
-	strcpy(n->domain, r->domain);
-	memcpy(n->net4, r->net4, 4);
-	memcpy(n->net6, r->net6, 16);
-	n->bits4 = r->bits4;
-	n->bits6 = r->bits6;
-	n->self.node_id = r->node_id;
-	memcpy(n->self.ip4, r->ip4, 4);
-	memcpy(n->self.ip6, r->ip6, 16);
-	memcpy(n->self.tbs_hash, info.tbs_hash, 32);
-	memcpy(n->self.x25519, info.x25519, 32);
-	n->cert_expiry = info.not_after * 1000;
-	n->known = true;
-	return true;
-}
-
-static void ask_tun(struct node *n, struct outbox *out)
-{
-	struct priv_request q;
-
-	memset(&q, 0, sizeof q);
-	q.kind = PRIV_TUN_UP;
-	memcpy(q.ip4, n->self.ip4, 4);
-	memcpy(q.ip6, n->self.ip6, 16);
-	memcpy(q.net4, n->net4, 4);
-	memcpy(q.net6, n->net6, 16);
-	q.bits4 = n->bits4;
-	q.bits6 = n->bits6;
-	q.mtu = (uint16_t)n->env.conf->node_mtu;
-	n->tun_again = NEVER;
-	out_master(out, &q, sizeof q);
-}
-
-static void start_registrar(struct node *n, struct now now, const struct msg_login_response *r)
-{
-	struct registrar_setup s;
-	unsigned i;
-
-	memset(&s, 0, sizeof s);
-	s.node_id = r->node_id;
-	memcpy(s.common_key.b, r->common_key, 16);
-	memcpy(s.scv.b, r->secret_common_value, 16);
-	s.keepalive = MAX(r->keepalive, 100u) * MS;
-	for (i = 0; i < r->nms_n; i++)
-		s.nms[s.nms_n++] = address_of(&r->nms[i]);
-	registrar_start(&n->registrar, &s, &n->cloud, now);
-	n->registering = true;
-	wipe(&s, sizeof s);
-}
-
-/* The agent's share of a login: trust, time, registration, resolver, TUN. */
-static void on_login(struct node *n, struct now now, const struct msg_login_response *r,
-		     struct outbox *out)
-{
-	bool first = !n->known;
-	char err[256];
-
-	n->cloud.best_rtt = 0;
-	cloud_follow(&n->cloud, now, n->login.asked, r->cloud_time);
-	save_cloud_floor(n, now);
-	trust_free(n->trust);
-	n->trust = trust_new(r->root, r->issuer, err);
-	if (!n->trust || !take_name(n, r)) {
-		cy_log(LOG_ERROR_, "login answer not usable: %s", n->trust ? "see above" : err);
-		n->known = false;
-		n->relogin = now.boot + 60 * SEC;
-		return;
-	}
-	n->key_expiry = r->expiry;
-	n->relogin = now.boot + MIN((r->expiry - r->cloud_time) * MS / RELOGIN_EARLY *
-				    (RELOGIN_EARLY - 1), NEVER / 4);
-	start_registrar(n, now, r);
-	dns_domain(n->dns, n->domain, n->net4, n->bits4, n->net6, n->bits6);
-	if (first || !n->tun_up)
-		ask_tun(n, out);
-	cy_log(LOG_INFO, "logged in as %s", n->fqdn);
-}
-
-/* The other workers get the Login Response itself, less what is the agent's alone. */
-static void spread_login(struct node *n, struct now now, const struct msg_login_response *r,
-			 int to, struct outbox *out)
-{
-	struct msg_login_response *m = malloc(sizeof *m);
-	uint8_t body[MSG_MAX_login_response];
-	struct node_note note = { .kind = NODE_LOGIN, .body = body };
-	unsigned w;
-
-	if (!m)
-		abort();
-	*m = *r;
-	memset(m->common_key, 0, sizeof m->common_key);
-	memset(m->secret_common_value, 0, sizeof m->secret_common_value);
-	m->issuer = m->root = (struct bytes){ NULL, 0 };
-	note.len = (uint32_t)msg_write_login_response(body, sizeof body, m);
-	free(m);
-	for (w = 1; w < n->env.workers; w++)
-		if (to < 0 || w == (unsigned)to)
-			node_tell(n, now, w, &note, out);
-}
-
-static void start_login(struct node *n, struct now now)
-{
-	char name[2 * NAME_SIZE];
-	uint8_t csr[2048];
-
-	snprintf(name, sizeof name, "%s", n->env.conf->node_device);
-	login_start(&n->login, now, csr, identity_csr(&n->identity, name, csr, sizeof csr));
-	n->relogin = NEVER;
-}
-
 /* ---- what the workers tell each other ---- */
-
-static void on_login_note(struct node *n, struct now now, struct bytes body, struct outbox *out)
-{
-	struct msg_login_response *m = malloc(sizeof *m);
-	char err[256];
-
-	if (!m)
-		abort();
-	/* the agent made the key file before it could log in */
-	if (!n->known && !load_identity(n, err))
-		cy_log(LOG_ERROR_, "%s", err);
-	else if (msg_read_login_response(m, body.p, body.n) == (long)body.n && take_name(n, m))
-		cloud_follow(&n->cloud, now, now.boot, m->cloud_time);
-	free(m);
-}
 
 static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, size_t len,
 				  const struct addr *from, const struct addr *to, uint8_t ecn,
@@ -262,7 +60,7 @@ static void on_note(struct node *n, struct now now, unsigned worker, struct node
 
 	switch (note->kind) {
 	case NODE_LOGIN:
-		on_login_note(n, now, (struct bytes){ note->body, note->len }, out);
+		login_heard(n, now, (struct bytes){ note->body, note->len });
 		break;
 	case NODE_HANDED:
 		v = node_datagram(n, now, note->body, note->len, &note->from, &note->to,
@@ -411,9 +209,9 @@ static void node_flow(void *self, struct now now, const struct flow_event *ev, s
 		if (!r)
 			abort();
 		if (login_flow(&n->login, now, ev, r, out)) {
-			on_login(n, now, r, out);
+			login_taken(n, now, r, out);
 			if (n->known)
-				spread_login(n, now, r, -1, out);
+				login_spread(n, now, r, out);
 		}
 		wipe(r, sizeof *r);
 		free(r);
@@ -447,12 +245,12 @@ static void ring(struct node *n, struct now now, struct timer *t, struct outbox 
 static void tick_agent(struct node *n, struct now now, struct outbox *out)
 {
 	if (now.boot >= n->relogin)
-		start_login(n, now);
+		login_again(n, now);
 	login_tick(&n->login, now, cloud_ms(&n->cloud, now) / 1000, out);
 	if (n->registering)
 		registrar_tick(&n->registrar, now, out);
 	if (now.boot >= n->tun_again)
-		ask_tun(n, out);
+		login_ask_tun(n, out);
 	dns_tick(n->dns, now, out);
 }
 
@@ -575,11 +373,11 @@ static void *node_open(const struct role_env *env, char *err)
 	if (!n)
 		abort();
 	n->env = *env;
-	n->rules = make_rules(env->conf);
+	n->rules = login_rules(env->conf);
 	n->relogin = n->tun_again = NEVER;
 	table_init(&n->paths);
-	cloud_guess(&n->cloud, env->start, load_cloud_floor(n));
-	if (!is_agent(n) || (load_identity(n, err) && open_agent(n, err)))
+	cloud_guess(&n->cloud, env->start, login_cloud_floor(n));
+	if (!is_agent(n) || (login_identity(n, err) && open_agent(n, err)))
 		return n;
 	node_close(n);
 	return NULL;

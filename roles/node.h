@@ -1,6 +1,7 @@
 /*
- * node.h - between the files of the node: node.c (the story), node_peers.c (who is wanted),
- * node_paths.c (tunnels), node_status.c (what the user asks).
+ * node.h - between the files of the node: node.c (the story), node_login.c (who we are),
+ * node_peers.c (who is wanted), node_ask.c and node_route.c (what the NMS says), node_paths.c
+ * (tunnels), node_status.c (what the user asks).
  *
  * Worker 0 is the agent: it logs in, registers, answers DNS, reads the TUN device and knows the
  * peers.  Every worker carries the paths whose Path ID it owns.
@@ -21,6 +22,7 @@
 #define HOLD_PACKETS 64
 #define HOLD_OCTETS (128 * 1024)
 #define HOLD_TIME (3 * SEC)
+#define ROUTE_TIMEOUT (9 * SEC)	/* the NMS's own tries at the other end take this long */
 #define ASK_EVERY (1 * SEC)		/* at most one Direction Request for a peer in this time */
 #define QUERIES_MAX 1024
 #define PEERS_MAX 4096
@@ -159,6 +161,22 @@ void node_tell(struct node *n, struct now now, unsigned worker, const struct nod
 	       struct outbox *out);
 void node_alarm(struct node *n, struct alarm *a, enum alarm_kind kind, uint64_t at);
 
+/* node_login.c */
+/* The private keys: made once, kept in the state directory.  False with a line in err (256). */
+bool login_identity(struct node *n, char *err);
+uint64_t login_cloud_floor(const struct node *n);	/* ms since 1970, 0: never saved */
+struct tunnel_rules login_rules(const struct config *c);
+/* The agent logs in (again) at its next tick. */
+void login_again(struct node *n, struct now now);
+/* The agent's share of a login: trust, time, registration, resolver, TUN. */
+void login_taken(struct node *n, struct now now, const struct msg_login_response *r,
+		 struct outbox *out);
+/* The other workers get the Login Response, less what is the agent's alone; they take it by login_heard(). */
+void login_spread(struct node *n, struct now now, const struct msg_login_response *r,
+		  struct outbox *out);
+void login_heard(struct node *n, struct now now, struct bytes body);
+void login_ask_tun(struct node *n, struct outbox *out);
+
 /* node_paths.c */
 void paths_open(struct node *n, struct now now, const struct tunnel_setup *setup,
 		struct outbox *out);
@@ -174,21 +192,42 @@ void paths_alarm(struct node *n, struct now now, struct path *p, struct outbox *
 /* say: tell the other ends. */
 void paths_close_all(struct node *n, struct now now, bool say, struct outbox *out);
 
-/* node_peers.c: the agent */
+/* node_peers.c: the agent's */
 enum verdict peers_packet(struct node *n, struct now now, uint8_t *packet, size_t len,
 			  struct outbox *out);
 void peers_want_name(struct node *n, struct now now, const char *fqdn, struct outbox *out);
-struct peer *peers_by_name(struct node *n, const char *fqdn);
-/* Messages of the NMS other than registration's. */
-enum verdict peers_signal(struct node *n, struct now now, const struct msg_header *h,
-			  struct bytes body, struct outbox *out);
 void peers_note(struct node *n, struct now now, unsigned worker, const struct node_note *note,
 		struct outbox *out);
 void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *out);
-void peers_query_alarm(struct node *n, struct now now, struct query *q, struct outbox *out);
-void peers_forget_paths(struct node *n, struct now now, int worker, struct outbox *out);
 void peers_close(struct node *n);
+struct peer *peers_by_name(struct node *n, const char *fqdn);
+struct peer *peer_by_ip(struct node *n, uint8_t family, const uint8_t *ip);
+/* NULL: too many. */
+struct peer *peer_new(struct node *n);
+/* Gives it the addresses it does not have yet; NULL: none of that family. */
+void peer_link(struct node *n, struct peer *p, const uint8_t *ip4, const uint8_t *ip6);
+/* One peer of two that turned out to be the same; either may be NULL. */
+struct peer *peer_merge(struct node *n, struct peer *a, struct peer *b);
+/* Nothing came of it: what was held is refused, and who waited is told.  May free a nameless one. */
+void peer_fail(struct node *n, struct now now, struct peer *p, uint16_t reason,
+	       struct outbox *out);
+/* A path to it is wanted: asks the NMS unless that is under way or was just done. */
+void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *out);
+
+/* node_ask.c */
+/* family 0: by name.  path: a path too.  False: too many questions are out, or no registration. */
+bool nms_ask(struct node *n, struct now now, const char *name, uint8_t family,
+	     const uint8_t *ip, bool path, struct outbox *out);
+void query_end(struct node *n, struct query *q);
+void peers_query_alarm(struct node *n, struct now now, struct query *q, struct outbox *out);
+/* Messages of the NMS other than registration's. */
+enum verdict peers_signal(struct node *n, struct now now, const struct msg_header *h,
+			  struct bytes body, struct outbox *out);
 extern const struct dns_ops node_dns_ops;
+
+/* node_route.c */
+enum verdict route_taken(struct node *n, struct now now, const struct msg_header *h,
+			 struct bytes body, struct outbox *out);
 
 /* node_status.c */
 void status_flow(struct node *n, struct now now, const struct flow_event *ev, struct outbox *out);

@@ -120,9 +120,9 @@ static void in_the_way(struct net *n, const char *what, const struct range *r, u
 	if_indextoname(index, dev);
 	n->a->failed = EADDRINUSE;
 	snprintf(n->a->text, sizeof n->a->text,
-		 "%s %s of interface %s overlaps the overlay's range %s: remove it, or set another "
-		 "virtual.ipv%u for the domain (at its AS and NMS)", what, range_text(text, r), dev,
-		 range_text(range, ours), r->family);
+		 "%.7s %.43s of %s overlaps the overlay's range %.43s: remove it, or set another "
+		 "virtual.ipv%c for the domain", what, range_text(text, r), dev,
+		 range_text(range, ours), '0' + r->family);
 }
 
 static int check(struct net *n, const char *what, const struct range *r, unsigned index)

@@ -1,6 +1,6 @@
 /*
- * dnstcp.c - streams of DNS messages.  Only whole queries and answers count as life: a query
- * that trickles in octet by octet is as idle as one that does not come.
+ * dnstcp.c - streams of DNS messages.  Only answers, sent or owed, count as life: a query that
+ * trickles in octet by octet is as idle as one that does not come.
  */
 #include "net/proto/dnstcp.h"
 #include "net/proto/dnsmsg.h"
@@ -76,7 +76,6 @@ static void received(struct dnstcp *t, struct now now, struct dnstcp_client *c,
 		if (!fill(c, 2 + n, &data))
 			return;
 		c->have = 0;
-		alive(t, now, c);
 		t->ops->query(t->arg, now, c->flow, c->in + 2, n, out);
 	}
 }

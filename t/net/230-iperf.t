@@ -4,7 +4,7 @@
 
 pair
 seconds=$((SCALE > 1 ? SCALE : 1))
-start iperf b iperf3 -s
+start iperf b iperf3 -s --forceflush
 eventually 5 grep -q listening "$W/iperf.log" || bail "iperf3 starts"
 
 # iperf TITLE ARGUMENTS...: must carry something

@@ -1,0 +1,235 @@
+/*
+ * node_ask.c - the agent's questions to the NMS: who has this name or address, and may there be
+ * a path?  Asked by the resolver and by packets; one question is out at a time for each.
+ */
+#include "roles/node.h"
+#include <stdlib.h>
+
+static struct query *find_query(struct node *n, const char *name, uint8_t family,
+				const uint8_t *ip)
+{
+	struct query *q;
+
+	for (q = n->queries; q; q = q->next)
+		if (q->family == family && (family ? memcmp(q->ip, ip, family == 4 ? 4 : 16) == 0 :
+						     strcmp(q->name, name) == 0))
+			return q;
+	return NULL;
+}
+
+void query_end(struct node *n, struct query *q)
+{
+	struct query **at = &n->queries;
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
+	n->queries_n--;
+	timer_clear(&n->timers, &q->alarm.timer);
+	free(q);
+}
+
+static void send_query(struct node *n, struct now now, struct query *q, struct outbox *out)
+{
+	struct msg_direction_request *m = calloc(1, sizeof *m);
+	uint8_t body[MSG_MAX_direction_request];
+	size_t len;
+
+	if (!m)
+		abort();
+	m->family = q->family;
+	memcpy(m->ip, q->ip, sizeof m->ip);
+	strcpy(m->name, q->name);
+	len = msg_write_direction_request(body, sizeof body, m);
+	free(m);
+	exchange_start(&q->exchange, now, random_u32(),
+		       q->path ? TYPE_DIRECTION_REQUEST : TYPE_NODE_INFO_REQUEST, body, len);
+	peers_query_alarm(n, now, q, out);
+}
+
+/* Asks, unless the same question is out already.  False: too many are. */
+bool nms_ask(struct node *n, struct now now, const char *name, uint8_t family,
+		const uint8_t *ip, bool path, struct outbox *out)
+{
+	struct query *q = find_query(n, name, family, ip);
+	bool better = q && path && !q->path;
+
+	if (q && !better)
+		return true;
+	if (!q) {
+		if (!n->registering || n->queries_n >= QUERIES_MAX)
+			return false;
+		q = calloc(1, sizeof *q);
+		if (!q)
+			abort();
+		q->alarm.kind = ALARM_QUERY;
+		q->family = family;
+		if (family)
+			memcpy(q->ip, ip, family == 4 ? 4 : 16);
+		else
+			strcpy(q->name, name);
+		q->next = n->queries;
+		n->queries = q;
+		n->queries_n++;
+	}
+	q->path = path;
+	send_query(n, now, q, out);
+	return true;
+}
+
+static void answer_dns(struct node *n, struct now now, const struct query *q,
+		       enum dns_found found, const struct msg_node_info_response *m,
+		       struct outbox *out)
+{
+	struct dns_record r;
+
+	memset(&r, 0, sizeof r);
+	if (m) {
+		memcpy(r.ip4, m->ip4, 4);
+		memcpy(r.ip6, m->ip6, 16);
+		strcpy(r.fqdn, m->fqdn);
+	}
+	if (n->dns)
+		dns_answer(n->dns, now, q->name, q->family, q->ip, found, &r, out);
+}
+
+void peers_query_alarm(struct node *n, struct now now, struct query *q, struct outbox *out)
+{
+	struct peer *p;
+
+	switch (exchange_step(&q->exchange, now)) {
+	case EXCHANGE_SEND:
+		registrar_send(&n->registrar, now, q->exchange.transaction, q->exchange.type,
+			       q->exchange.body, q->exchange.len, out);
+		break;
+	case EXCHANGE_GAVE_UP:
+		answer_dns(n, now, q, DNS_FAILED, NULL, out);
+		p = q->family ? peer_by_ip(n, q->family, q->ip) : peers_by_name(n, q->name);
+		if (p && p->state == PEER_ASKING)
+			peer_fail(n, now, p, REASON_NO_PATH, out);
+		query_end(n, q);
+		return;
+	case EXCHANGE_WAIT:
+		break;
+	}
+	node_alarm(n, &q->alarm, ALARM_QUERY, exchange_expiry(&q->exchange));
+}
+
+static enum verdict on_info(struct node *n, struct now now, uint32_t transaction,
+			    struct bytes body, struct outbox *out)
+{
+	struct msg_node_info_response m;
+	struct query *q;
+	struct peer *p;
+
+	if (msg_read_node_info_response(&m, body.p, body.n) != (long)body.n)
+		return V_DROP_BODY;
+	for (q = n->queries; q && !exchange_is(&q->exchange, transaction); q = q->next)
+		;
+	if (!q)
+		return V_DROP_STATE;
+	answer_dns(n, now, q, m.result == 0 ? DNS_FOUND : m.result == REASON_NOT_FOUND ?
+		   DNS_NO_SUCH_NAME : DNS_FAILED, &m, out);
+	p = q->family ? peer_by_ip(n, q->family, q->ip) : peers_by_name(n, q->name);
+	if (m.result && p) {
+		peer_fail(n, now, p, m.result, out);
+	} else if (!m.result && q->path && !id_equal(&m.node_id, &n->node_id)) {
+		p = peer_merge(n, peer_merge(n, peer_by_ip(n, 4, m.ip4), peer_by_ip(n, 6, m.ip6)), p);
+		if (!p)
+			p = peer_new(n);
+		if (p) {
+			peer_link(n, p, m.ip4, m.ip6);
+			strcpy(p->fqdn, m.fqdn);
+			p->node_id = m.node_id;
+			p->transaction = transaction;
+			p->asked = now.boot;
+			if (p->state == PEER_IDLE)
+				p->state = PEER_ASKING;
+			if (p->state == PEER_ASKING && !p->held)
+				node_alarm(n, &p->alarm, ALARM_PEER, now.boot + ROUTE_TIMEOUT);
+		}
+	} else if (!m.result && p && q->path) {
+		peer_fail(n, now, p, REASON_ITSELF, out);
+	}
+	query_end(n, q);
+	return V_ANSWERED;
+}
+
+struct seeking {
+	uint32_t transaction;
+	struct peer *found;
+};
+
+static void match_transaction(void *arg, struct link *link)
+{
+	struct peer *p = LINK_OWNER(link, struct peer, by4);
+	struct seeking *s = arg;
+
+	if (p->state == PEER_ASKING && p->transaction == s->transaction)
+		s->found = p;
+}
+
+static enum verdict on_refusal(struct node *n, struct now now, uint32_t transaction,
+			       struct bytes body, struct outbox *out)
+{
+	struct seeking s = { transaction, NULL };
+	struct msg_refusal m;
+	struct query *q;
+
+	if (msg_read_refusal(&m, body.p, body.n) != (long)body.n)
+		return V_DROP_BODY;
+	for (q = n->queries; q && !exchange_is(&q->exchange, transaction); q = q->next)
+		;
+	if (q && m.reason == REASON_STALE) {
+		n->cloud.best_rtt = 0;
+		cloud_follow(&n->cloud, now, q->exchange.sent, m.cloud_time);
+		exchange_hurry(&q->exchange, now);
+		peers_query_alarm(n, now, q, out);
+		return V_ANSWERED;
+	}
+	if (q)		/* not_registered: the registration is renewed meanwhile, the query goes on */
+		return V_ANSWERED;
+	table_each(&n->peers4, match_transaction, &s);
+	if (!s.found)
+		return V_DROP_STATE;
+	peer_fail(n, now, s.found, m.reason, out);
+	return V_ANSWERED;
+}
+
+enum verdict peers_signal(struct node *n, struct now now, const struct msg_header *h,
+			  struct bytes body, struct outbox *out)
+{
+	switch (h->type) {
+	case TYPE_NODE_INFO_RESPONSE:
+		return on_info(n, now, h->transaction, body, out);
+	case TYPE_REFUSAL:
+		return on_refusal(n, now, h->transaction, body, out);
+	case TYPE_ROUTE_DIRECTION_R:
+	case TYPE_ROUTE_DIRECTION_I:
+		return route_taken(n, now, h, body, out);
+	}
+	return V_DROP_TYPE;
+}
+
+/* ---- the resolver's questions ---- */
+
+static void dns_lookup(void *arg, struct now now, const char *name, uint8_t family,
+		       const uint8_t *ip, bool wanted, struct outbox *out)
+{
+	struct node *n = arg;
+	struct peer *p = wanted && family == 0 ? peers_by_name(n, name) : NULL;
+	bool path = wanted && !(p && p->state != PEER_IDLE);
+
+	if (!nms_ask(n, now, name, family, ip, path, out))
+		dns_answer(n->dns, now, name, family, ip, DNS_FAILED, NULL, out);
+}
+
+static void dns_wanted(void *arg, struct now now, const struct dns_record *r, struct outbox *out)
+{
+	struct node *n = arg;
+
+	if (strcmp(r->fqdn, n->fqdn) != 0)
+		peers_want_name(n, now, r->fqdn, out);
+}
+
+const struct dns_ops node_dns_ops = { .lookup = dns_lookup, .wanted = dns_wanted };
