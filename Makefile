@@ -67,10 +67,14 @@ test: tests
 soak: tests
 	O=$O SCALE=$${SCALE:-16} t/prove $(TESTS)
 
+# the generated tables of the manual, written anew after wire.def, verdict.def or config.def changed
+manual: all
+	t/doc/regenerate $O/cyphonic
+
 clean:
 	rm -rf build cyphonic
 
 -include $(shell find $O -name '*.d' 2>/dev/null)
 
-.PHONY: all tests test soak clean
+.PHONY: all tests test soak manual clean
 .SECONDARY:

@@ -232,7 +232,8 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 /* node_status.c */
 void status_flow(struct node *n, struct now now, const struct flow_event *ev, struct outbox *out);
 void status_peer_up(struct node *n, struct now now, const struct peer *p, struct outbox *out);
-void status_peer_failed(struct node *n, struct now now, const struct peer *p, struct outbox *out);
+/* No path to this name: whoever pings it is told. */
+void status_failed(struct node *n, const char *fqdn, uint16_t reason, struct outbox *out);
 void status_probed(struct node *n, struct now now, const struct peer *p,
 		   const struct node_note *note, struct outbox *out);
 void status_alarm(struct node *n, struct now now, struct ping *ping, struct outbox *out);

@@ -133,6 +133,8 @@ static enum verdict on_info(struct node *n, struct now now, uint32_t transaction
 	p = q->family ? peer_by_ip(n, q->family, q->ip) : peers_by_name(n, q->name);
 	if (m.result && p) {
 		peer_fail(n, now, p, m.result, out);
+	} else if (m.result) {
+		status_failed(n, q->name, m.result, out);
 	} else if (!m.result && q->path && !id_equal(&m.node_id, &n->node_id)) {
 		p = peer_merge(n, peer_merge(n, peer_by_ip(n, 4, m.ip4), peer_by_ip(n, 6, m.ip6)), p);
 		if (!p)

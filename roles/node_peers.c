@@ -216,7 +216,7 @@ void peer_fail(struct node *n, struct now now, struct peer *p, uint16_t reason,
 	p->state = PEER_IDLE;
 	p->reason = reason;
 	refuse_held(n, p, out);
-	status_peer_failed(n, now, p, out);
+	status_failed(n, p->fqdn, reason, out);
 	if (!p->fqdn[0])
 		peer_free(n, p);
 	else

@@ -176,14 +176,14 @@ void status_peer_up(struct node *n, struct now now, const struct peer *p, struct
 			probe(n, now, &n->ping[i], p, out);
 }
 
-void status_peer_failed(struct node *n, struct now now, const struct peer *p, struct outbox *out)
+void status_failed(struct node *n, const char *fqdn, uint16_t reason, struct outbox *out)
 {
 	size_t i;
 
 	for (i = 0; i < PINGS_MAX; i++)
-		if (n->ping[i].handle && strcmp(n->ping[i].fqdn, p->fqdn) == 0)
+		if (n->ping[i].handle && strcmp(n->ping[i].fqdn, fqdn) == 0)
 			end_ping(n, &n->ping[i], json_pack("{s:s, s:s}", "error",
-				 reason_text(p->reason), "reason", reason_name(p->reason)), out);
+				 reason_text(reason), "reason", reason_name(reason)), out);
 }
 
 void status_probed(struct node *n, struct now now, const struct peer *p,

@@ -440,6 +440,7 @@ static bool open_roles(struct worker *w, char *err)
 	};
 	unsigned i;
 
+	memcpy(env.boot_id, setup->boot_id, sizeof env.boot_id);
 	for (i = 0; i < setup->roles; i++) {
 		struct seat *s = &w->seat[i];
 

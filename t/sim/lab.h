@@ -78,6 +78,8 @@ void computer_data(struct computer *from, struct computer *to, unsigned family, 
  * first A or AAAA record. */
 int computer_resolve(struct computer *c, const char *name, uint16_t type, uint8_t *ip, uint64_t us);
 void computer_query(struct computer *c, const char *name, uint16_t type);
+/* Sets what the computer's programs see of its node; by lab_new(). */
+void computer_watch(struct computer *c);
 /* {"status": ...} as `cyphonic status` gets it. */
 const char *computer_status(struct computer *c, const char *request);
 

@@ -247,6 +247,9 @@ void process_carry(struct seat *s, const struct out_item *item);
 void process_datagram(struct process *p, const struct addr *from, const struct addr *to,
 		      uint8_t ecn, uint8_t *buf, size_t n, size_t seg);
 
+/* lab.c: this worker calls next. */
+void store_turn(struct store *s, unsigned worker);
+
 /* world.c */
 struct process *world_listener(struct world *w, const struct addr *to, bool tcp);
 enum fate world_fate(struct world *w, struct datagram *d);

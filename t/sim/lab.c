@@ -1,0 +1,307 @@
+/* lab.c - a domain with its cloud and its computers, in a scratch directory. */
+#include "t/sim/lab.h"
+#include "crypto/cert.h"
+#include "store/db.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PER_ACCOUNT 100
+#define PASSWORD "correct horse"
+
+static char scratch[64];		/* of this process, "" until the first lab */
+static unsigned labs;			/* made in it so far */
+
+__attribute__((format(printf, 1, 2), noreturn))
+static void give_up(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	printf("Bail out! ");
+	vprintf(fmt, ap);
+	printf("\n");
+	va_end(ap);
+	exit(99);
+}
+
+/* ---- the directory ---- */
+
+static int drop_file(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	return remove(path);
+}
+
+static void scratch_remove(void)
+{
+	nftw(scratch, drop_file, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *lab_scratch(void)
+{
+	if (scratch[0])
+		return scratch;
+	strcpy(scratch, "/dev/shm/cyphonic-sim-XXXXXX");
+	if (!mkdtemp(scratch))
+		strcpy(scratch, "/tmp/cyphonic-sim-XXXXXX");
+	if (strncmp(scratch, "/tmp", 4) == 0 && !mkdtemp(scratch))
+		give_up("no directory for the stores: %s", strerror(errno));
+	atexit(scratch_remove);
+	return scratch;
+}
+
+static void make_dir(const char *path)
+{
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		give_up("%s: %s", path, strerror(errno));
+}
+
+static void write_password(const struct lab *l)
+{
+	char path[300];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/password", l->dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || write(fd, PASSWORD "\n", sizeof PASSWORD) != (ssize_t)sizeof PASSWORD)
+		give_up("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* ---- the store ---- */
+
+/* All workers share one open store, as LMDB wants it in one process: each in its turn. */
+void store_turn(struct store *s, unsigned worker)
+{
+	s->worker = worker;
+	if (!s->live[worker].env && live_open(s) != STORE_OK)
+		give_up("live environment: %s", store_error(s));
+}
+
+static void open_store(struct lab *l, unsigned workers)
+{
+	char err[256];
+	unsigned i;
+
+	l->store = store_open(l->conf.state, STORE_ALL, 0, workers, l->world->boot_id, err);
+	if (!l->store)
+		give_up("%s", err);
+	for (i = 0; i < workers; i++)
+		store_turn(l->store, i);
+}
+
+static void add_account(struct lab *l, unsigned n)
+{
+	struct account a = { .created = 1800000000 };
+
+	snprintf(a.id, sizeof a.id, "user%u", n);
+	if (!password_make(&a.password, PASSWORD, sizeof PASSWORD - 1, 4) ||
+	    account_put(l->store, &a, true) != STORE_OK)
+		give_up("account %s: %s", a.id, store_error(l->store));
+}
+
+static void add_device(struct lab *l, struct computer *c, unsigned n)
+{
+	struct device d = { .kind = DEVICE_NODE, .created = 1800000000 };
+
+	snprintf(d.fqdn, sizeof d.fqdn, "n%u.%s", n, l->conf.domain);
+	snprintf(d.owner, sizeof d.owner, "user%u", n / PER_ACCOUNT);
+	node_id_of(&d.node_id, d.fqdn);
+	if (device_addresses(l->store, l->conf.virtual4.ip, l->conf.virtual4.bits,
+			     l->conf.virtual6.ip, d.ip4, d.ip6) != STORE_OK ||
+	    device_put(l->store, &d, true) != STORE_OK)
+		give_up("device %s: %s", d.fqdn, store_error(l->store));
+	strcpy(c->fqdn, d.fqdn);
+	c->node_id = d.node_id;
+	memcpy(c->ip4, d.ip4, 4);
+	memcpy(c->ip6, d.ip6, 16);
+}
+
+/* ---- the cloud ---- */
+
+static void make_conf(struct lab *l, const struct lab_wish *wish)
+{
+	struct config *c = &l->conf;
+	uint8_t hash[32];
+
+	config_defaults(c);
+	snprintf(c->state, sizeof c->state, "%s/cloud", l->dir);
+	c->scrypt_cost = 4;
+	sha256(hash, c->domain, strlen(c->domain));
+	c->virtual6 = (struct prefix){ .family = 6, .bits = 64, .ip = { 0xfd } };
+	memcpy(c->virtual6.ip + 1, hash, 5);
+	ip_parse(&c->as_nms.a[0], "192.0.2.1", (uint16_t)c->nms_port);
+	ip_parse(&c->as_nms.a[1], "2001:db8::1", (uint16_t)c->nms_port);
+	c->as_nms.n = 2;
+	if (wish->tune)
+		wish->tune(c);
+}
+
+void cloud_start(struct lab *l)
+{
+	char err[256] = "";
+
+	if (!process_start(l->as, err) || !process_start(l->nms, err))
+		give_up("cloud: %s", err);
+}
+
+void cloud_stop(struct lab *l)
+{
+	process_stop(l->as);
+	process_stop(l->nms);
+}
+
+static void make_cloud(struct lab *l, unsigned workers)
+{
+	l->cloud = host_new(l->world, "192.0.2.1", "2001:db8::1");
+	l->as = process_new(l->cloud, l->world, &role_as, &l->conf, l->store, workers);
+	l->as->helper = &helper_as;
+	l->as->tcp = 4501;
+	l->nms = process_new(l->cloud, l->world, &role_nms, &l->conf, l->store, workers);
+	l->nms->udp = (uint16_t)l->conf.nms_port;
+	cloud_start(l);
+}
+
+/* ---- computers ---- */
+
+static void node_conf(const struct lab *l, unsigned n, struct config *c)
+{
+	char path[300];
+	uint8_t pin[32];
+	char err[256];
+
+	*c = l->conf;
+	snprintf(path, sizeof path, "%s/ca", l->conf.state);
+	if (!ca_fingerprint(path, pin, err))
+		give_up("%s", err);
+	hex_text(c->node_root, pin, sizeof pin);
+	snprintf(c->state, sizeof c->state, "%s/n%u", l->dir, n);
+	make_dir(c->state);
+	snprintf(c->node_account, sizeof c->node_account, "user%u", n / PER_ACCOUNT);
+	snprintf(c->node_device, sizeof c->node_device, "n%u", n);
+	snprintf(c->node_password, sizeof c->node_password, "%s/password", l->dir);
+	ip_parse(&c->node_as.a[0], "192.0.2.1", 4501);
+	c->node_as.n = 1;
+	ip_parse(&c->node_upstream.a[0], "192.0.2.53", 53);
+	c->node_upstream.n = 1;
+}
+
+static void make_computer(struct lab *l, unsigned n, unsigned workers)
+{
+	struct computer *c = &l->computer[n];
+	char ip4[ADDR_TEXT], ip6[ADDR_TEXT];
+	struct config *conf = malloc(sizeof *conf);
+
+	if (!conf)
+		abort();
+	c->lab = l;
+	node_conf(l, n, conf);
+	snprintf(ip4, sizeof ip4, "10.%u.%u.%u", (n + 2) >> 16, ((n + 2) >> 8) & 255,
+		 (n + 2) & 255);
+	snprintf(ip6, sizeof ip6, "2001:db8:1::%x", n + 2);
+	c->host = host_new(l->world, ip4, ip6);
+	c->node = process_new(c->host, l->world, &role_node, conf, NULL, workers);
+	c->node->udp = (uint16_t)conf->node_port;
+	computer_watch(c);
+	free(conf);
+}
+
+void computer_start(struct computer *c)
+{
+	char err[256] = "";
+
+	if (!process_start(c->node, err))
+		give_up("%s: %s", c->fqdn, err);
+}
+
+void computer_stop(struct computer *c)
+{
+	process_stop(c->node);
+	c->tun_up = false;
+}
+
+struct lab *lab_new(const struct lab_wish *wish)
+{
+	struct lab *l = calloc(1, sizeof *l);
+	unsigned i, workers = MAX(wish->workers, 1u);
+
+	if (!l)
+		abort();
+	l->world = world_new(wish->seed);
+	snprintf(l->dir, sizeof l->dir, "%.40s/%u", lab_scratch(), ++labs);
+	make_dir(l->dir);
+	make_conf(l, wish);
+	write_password(l);
+	open_store(l, workers);
+	l->computers = wish->computers;
+	l->computer = calloc(l->computers + 1, sizeof *l->computer);
+	if (!l->computer)
+		abort();
+	if (store_begin(l->store) != STORE_OK)
+		give_up("store: %s", store_error(l->store));
+	for (i = 0; i * PER_ACCOUNT < l->computers; i++)
+		add_account(l, i);
+	for (i = 0; i < l->computers; i++)
+		add_device(l, &l->computer[i], i);
+	if (store_end(l->store, true) != STORE_OK)
+		give_up("store: %s", store_error(l->store));
+	make_cloud(l, workers);
+	for (i = 0; i < l->computers; i++)
+		make_computer(l, i, MAX(wish->node_workers, 1u));
+	return l;
+}
+
+void lab_free(struct lab *l)
+{
+	world_free(l->world);
+	store_close(l->store);
+	nftw(l->dir, drop_file, 16, FTW_DEPTH | FTW_PHYS);
+	free(l->computer);
+	free(l);
+}
+
+/* ---- waiting ---- */
+
+bool computer_online(const struct computer *c)
+{
+	struct registration r;
+
+	if (registration_get(c->lab->store, &c->node_id, &r) != STORE_OK)
+		return false;
+	return c->tun_up && (r.confirmed[0] || !c->host->ip4.family) &&
+	       (r.confirmed[1] || !c->host->ip6.family);
+}
+
+static bool online(void *arg)
+{
+	return computer_online(arg);
+}
+
+bool computer_wait_online(struct computer *c, uint64_t us)
+{
+	/* a look now and then is enough */
+	uint64_t end = c->lab->world->time + us;
+
+	while (!online(c) && c->lab->world->time < end)
+		world_run(c->lab->world, 2 * MS);
+	return online(c);
+}
+
+bool lab_start_all(struct lab *l, uint64_t us)
+{
+	uint64_t end = l->world->time + us;
+	unsigned i;
+
+	world_run(l->world, 100 * MS);		/* the AS gets its certificate */
+	for (i = 0; i < l->computers; i++)
+		computer_start(&l->computer[i]);
+	for (i = 0; i < l->computers; i++)
+		if (!computer_wait_online(&l->computer[i], end - MIN(end, l->world->time)))
+			return false;
+	return true;
+}
