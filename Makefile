@@ -67,6 +67,16 @@ test: tests
 soak: tests
 	O=$O SCALE=$${SCALE:-16} t/prove $(TESTS)
 
+# figures of this machine, in one run; as root
+bench: all $O/t/load $O/t/measure
+	O=$O t/bench
+
+$O/t/load: $O/t/load.o $(LIBO)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$O/t/measure: $O/t/measure.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
 # the generated tables of the manual, written anew after wire.def, verdict.def or config.def changed
 manual: all
 	t/doc/regenerate $O/cyphonic
@@ -76,5 +86,5 @@ clean:
 
 -include $(shell find $O -name '*.d' 2>/dev/null)
 
-.PHONY: all tests test soak manual clean
+.PHONY: all tests test soak bench manual clean
 .SECONDARY:

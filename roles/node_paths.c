@@ -43,6 +43,7 @@ static void settle(struct node *n, struct now now, struct path *p, struct outbox
 		cy_log(LOG_INFO, "path %.8s to %s is up, direct by %s",
 		       id_text(id, &p->link.id), t->setup.peer_fqdn, addr_text(at, &t->remote));
 		tell_agent(n, now, NODE_UP, p, out);
+		tunnel_probe(t, now, out);	/* its round trip, for status */
 	}
 	node_alarm(n, &p->alarm, ALARM_PATH, tunnel_expiry(t, now, cloud_ms(&n->cloud, now)));
 }

@@ -1,6 +1,7 @@
 /* ask.c - one question, one line of JSON back, from each role of each worker in turn. */
 #include "net/io/ask.h"
 #include "net/io/door.h"
+#include "net/io/show.h"
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
@@ -117,78 +118,11 @@ static int no_daemon(const struct ask *a, int e)
 
 /* ---- status ---- */
 
-static void print_object(FILE *out, json_t *object, unsigned depth);
-
-static void print_scalar(FILE *out, const json_t *value)
-{
-	char *text;
-
-	if (json_is_string(value)) {
-		fprintf(out, "%s", json_string_value(value));
-		return;
-	}
-	text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-	fprintf(out, "%s", text ? text : "?");
-	free(text);
-}
-
-static void print_array(FILE *out, json_t *array, unsigned depth)
-{
-	json_t *item;
-	size_t i;
-
-	json_array_foreach(array, i, item) {
-		if (json_is_object(item)) {
-			fprintf(out, "%*s-\n", (int)depth * 2, "");
-			print_object(out, item, depth + 1);
-		} else {
-			fprintf(out, "%*s", (int)depth * 2, "");
-			print_scalar(out, item);
-			fputc('\n', out);
-		}
-	}
-}
-
-static void print_object(FILE *out, json_t *object, unsigned depth)
-{
-	const char *key;
-	json_t *value;
-
-	json_object_foreach(object, key, value) {
-		fprintf(out, "%*s%-*s", (int)depth * 2, "", 26 - (int)depth * 2, key);
-		if (json_is_object(value) || json_is_array(value)) {
-			fputc('\n', out);
-			if (json_is_object(value))
-				print_object(out, value, depth + 1);
-			else
-				print_array(out, value, depth + 1);
-			continue;
-		}
-		fputc(' ', out);
-		print_scalar(out, value);
-		fputc('\n', out);
-	}
-}
-
 static const char *string(json_t *object, const char *key)
 {
 	const char *s = json_string_value(json_object_get(object, key));
 
 	return s ? s : "?";
-}
-
-static void print_workers(const struct ask *a, json_t *workers)
-{
-	json_t *worker;
-	size_t i;
-
-	json_array_foreach(workers, i, worker) {
-		fprintf(a->out, "%s%s.%d\n", i ? "\n" : "", string(worker, "role"),
-			(int)json_integer_value(json_object_get(worker, "worker")));
-		json_object_del(worker, "role");
-		json_object_del(worker, "worker");
-		print_object(a->out, worker, 1);
-	}
 }
 
 static void print_json(FILE *out, const json_t *object)
@@ -248,7 +182,7 @@ int ask_status(const struct ask *a)
 	else if (a->json)
 		print_json(a->out, all);
 	else
-		print_workers(a, workers);
+		show_status(a->out, workers);
 	json_decref(workers);
 	json_decref(all);
 	return status;

@@ -15,7 +15,7 @@
 #define PASSWORD "correct horse"
 
 static char scratch[64];		/* of this process, "" until the first lab */
-static unsigned labs;			/* made in it so far */
+static unsigned made;			/* labs in it so far */
 
 __attribute__((format(printf, 1, 2), noreturn))
 static void give_up(const char *fmt, ...)
@@ -109,7 +109,7 @@ static void add_device(struct lab *l, struct computer *c, unsigned n)
 {
 	struct device d = { .kind = DEVICE_NODE, .created = 1800000000 };
 
-	snprintf(d.fqdn, sizeof d.fqdn, "n%u.%s", n, l->conf.domain);
+	snprintf(d.fqdn, sizeof d.fqdn, "n%u.%.200s", n, l->conf.domain);
 	snprintf(d.owner, sizeof d.owner, "user%u", n / PER_ACCOUNT);
 	node_id_of(&d.node_id, d.fqdn);
 	if (device_addresses(l->store, l->conf.virtual4.ip, l->conf.virtual4.bits,
@@ -233,7 +233,7 @@ struct lab *lab_new(const struct lab_wish *wish)
 	if (!l)
 		abort();
 	l->world = world_new(wish->seed);
-	snprintf(l->dir, sizeof l->dir, "%.40s/%u", lab_scratch(), ++labs);
+	snprintf(l->dir, sizeof l->dir, "%.40s/%u", lab_scratch(), ++made);
 	make_dir(l->dir);
 	make_conf(l, wish);
 	write_password(l);

@@ -7,12 +7,11 @@
 #define PACKET_DELAY 20		/* us from a program on the computer to the TUN device */
 
 /* A bug no story can go on from. */
-__attribute__((format(printf, 2, 3), noreturn))
-static void bail(const struct process *p, const char *fmt, const char *detail)
+__attribute__((noreturn))
+static void bail(const struct process *p, const char *what, const char *detail)
 {
-	printf("Bail out! %s ", p->role->name);
-	printf(fmt, detail);
-	printf(" (%.6f s)\n", (double)p->world->time / SEC);
+	printf("Bail out! %s %s%s (at %.6f s)\n", p->role->name, what, detail,
+	       (double)p->world->time / SEC);
 	exit(99);
 }
 
@@ -34,7 +33,7 @@ struct seat *seat_enter(struct seat *s)
 	struct world *w = s->process->world;
 
 	if (w->current)
-		bail(s->process, "%s", "called from within a call");
+		bail(s->process, "called from within a call", "");
 	w->current = s;
 	if (s->process->store)
 		store_turn(s->process->store, s->index);
@@ -60,7 +59,7 @@ void seat_tick(struct seat *s)
 	s->ticks = s->ticked == w->time ? s->ticks + 1 : 0;
 	s->ticked = w->time;
 	if (s->ticks > TICKS_MAX)
-		bail(p, "%s", "spins: its expiry() stays in the past");
+		bail(p, "spins: its expiry() stays in the past", "");
 	seat_enter(s);
 	p->role->tick(s->self, host_now(w, p->host), w->out);
 	seat_leave(s);
@@ -84,7 +83,7 @@ void process_datagram(struct process *p, const struct addr *from, const struct a
 	p->role->input(s->self, host_now(p->world, p->host), &in, p->world->out);
 	seat_leave(s);
 	if (sum(p->role->verdicts(s->self)) < before + datagrams)
-		bail(p, "%s", "let a datagram end without a verdict");
+		bail(p, "let a datagram end without a verdict", "");
 }
 
 static void give_packet(struct process *p, struct event *e)
@@ -169,7 +168,7 @@ static void serve_letters(struct process *p)
 	size_t n;
 
 	if (!p->clerk || store_begin(p->store) != STORE_OK)
-		bail(p, "%s", "has a store that cannot be written");
+		bail(p, "has a store that cannot be written", "");
 	for (l = p->letters; l; l = l->next) {
 		struct bytes request = { l->data, l->n };
 
@@ -179,7 +178,7 @@ static void serve_letters(struct process *p)
 			note_at(p, l->worker, NOTE_HELPER, 0, answer, n, p->world->time + NOTE_DELAY);
 	}
 	if (store_end(p->store, true) != STORE_OK)
-		bail(p, "cannot commit: %s", store_error(p->store));
+		bail(p, "cannot commit: ", store_error(p->store));
 	drop_letters(p);
 }
 
@@ -192,7 +191,7 @@ static void ask_master(struct seat *s, const struct out_item *item)
 	struct priv_answer a = { 0 };
 
 	if (item->len != sizeof r)
-		bail(p, "%s", "asks the master for something that is no request");
+		bail(p, "asks the master for something that is no request", "");
 	memcpy(&r, item->buf, sizeof r);
 	a.kind = r.kind;
 	if (p->refuse_tun && r.kind == PRIV_TUN_UP) {
@@ -232,7 +231,7 @@ void process_carry(struct seat *s, const struct out_item *item)
 		break;
 	case OUT_WORKER:
 		if (item->handle >= p->workers)
-			bail(p, "%s", "sends a note to a worker there is none of");
+			bail(p, "sends a note to a worker there is none of", "");
 		note_at(p, item->handle, NOTE_WORKER, s->index, item->buf, item->len,
 			p->world->time + NOTE_DELAY);
 		break;
@@ -377,7 +376,7 @@ void worker_restart(struct process *p, unsigned index)
 
 	seat_close(&p->seat[index]);
 	if (!seat_open(&p->seat[index], true, err))
-		bail(p, "does not open again: %s", err);
+		bail(p, "does not open again: ", err);
 }
 
 /* ---- looking ---- */
@@ -412,4 +411,17 @@ uint64_t process_drops(const struct process *p)
 	for (v = V_DROP_SHORT; v < V_COUNT; v++)
 		n += process_verdict(p, v);
 	return n;
+}
+
+const char *process_tell(const struct process *p, char *out, size_t cap)
+{
+	enum verdict v;
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (v = 0; v < V_COUNT && n < cap; v++)
+		if (process_verdict(p, v))
+			n += (size_t)snprintf(out + n, cap - n, "%s%s %llu", n ? ", " : "", verdict_name(v),
+					      (unsigned long long)process_verdict(p, v));
+	return out;
 }

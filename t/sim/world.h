@@ -194,6 +194,8 @@ void world_call(struct world *w, uint64_t us, void (*call)(void *arg), void *arg
 
 /* Verdicts of all workers. */
 uint64_t process_verdict(const struct process *p, enum verdict v);
+/* "answered 3, drop_tag 1". */
+const char *process_tell(const struct process *p, char *out, size_t cap);
 /* Every packet that ended so far, and those dropped. */
 uint64_t process_verdicts(const struct process *p);
 uint64_t process_drops(const struct process *p);
