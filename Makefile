@@ -1,11 +1,14 @@
 # All of the build.  make | make test | make test SAN=1 | make soak | make bench | make install
 # Needs the packages that t/run installs; see README.md.
 
-CC ?= gcc
-PREFIX ?= /usr/local
-BORINGSSL ?=			# prefix of another BoringSSL build; empty: Debian's package
+# BORINGSSL=PREFIX takes another BoringSSL build than Debian's package
+BORINGSSL ?=
 
-ifeq ($(SAN),1)
+ifeq ($(FUZZING),1)
+O := build/fuzz
+CC := clang
+SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+else ifeq ($(SAN),1)
 O := build/san
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 else
@@ -37,6 +40,7 @@ ALL_LDFLAGS := -Wl,--fatal-warnings $(SANFLAGS) $(LDFLAGS)
 
 LIB := $(wildcard text.c crypto/*.c store/*.c net/*.c net/proto/*.c net/io/*.c roles/*.c)
 LIBO := $(LIB:%.c=$O/%.o)
+LIBA := $O/libcyphonic.a
 
 UNIT := $(patsubst t/%.c,$O/t/%,$(wildcard t/unit/[0-9]*.c))
 SIM := $(patsubst t/%.c,$O/t/%,$(wildcard t/sim/[0-9]*.c))
@@ -45,18 +49,24 @@ SIMO := $(patsubst %.c,$O/%.o,$(filter-out $(wildcard t/sim/[0-9]*.c),$(wildcard
 all: $O/cyphonic
 	@ln -sf $O/cyphonic cyphonic
 
-$O/cyphonic: $O/cyphonic.o $(LIBO)
+# the program and every test take from it what they need
+$(LIBA): $(LIBO)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$O/cyphonic: $O/cyphonic.o $(LIBA)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $O/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$O/t/unit/%: $O/t/unit/%.o $(LIBO)
+$O/t/unit/%: $O/t/unit/%.o $(LIBA)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$O/t/sim/%: $O/t/sim/%.o $(SIMO) $(LIBO)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+# the simulator's ledger sees every seal
+$O/t/sim/%: $O/t/sim/%.o $(SIMO) $(LIBA)
+	$(CC) $(ALL_LDFLAGS) -Wl,--wrap=aead_seal -o $@ $^ $(LIBS)
 
 tests: all $(UNIT) $(SIM)
 
@@ -71,11 +81,24 @@ soak: tests
 bench: all $O/t/load $O/t/measure
 	O=$O t/bench
 
-$O/t/load: $O/t/load.o $(LIBO)
+$O/t/load: $O/t/load.o $(LIBA)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $O/t/measure: $O/t/measure.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+# each target for FUZZ_SECONDS; libFuzzer prints the executions
+FUZZ := $(patsubst t/fuzz/%.c,build/fuzz/t/fuzz/%,$(wildcard t/fuzz/*.c))
+FUZZ_SECONDS ?= 60
+fuzz: all
+	$(MAKE) FUZZING=1 $(FUZZ)
+	$O/cyphonic print wire-dictionary >build/fuzz/wire.dict
+	for f in $(FUZZ); do mkdir -p build/fuzz/corpus/$${f##*/}; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -dict=build/fuzz/wire.dict \
+			build/fuzz/corpus/$${f##*/} $$(ls -d t/fuzz/corpus/$${f##*/} 2>/dev/null) || exit 1; done
+
+build/fuzz/t/fuzz/%: build/fuzz/t/fuzz/%.o $(LIBA)
+	$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # the generated tables of the manual, written anew after wire.def, verdict.def or config.def changed
 manual: all
@@ -86,5 +109,5 @@ clean:
 
 -include $(shell find $O -name '*.d' 2>/dev/null)
 
-.PHONY: all tests test soak bench manual clean
+.PHONY: all tests test soak bench fuzz manual clean
 .SECONDARY:
