@@ -47,6 +47,8 @@ struct role {
 	/* Makes this worker's instance; NULL with a line in err (owned by the caller, 256). */
 	void *(*open)(const struct role_env *env, char *err);
 	void (*close)(void *self);
+	/* The process ends in order: last words to others, before close().  May be NULL. */
+	void (*leave)(void *self, struct now now, struct outbox *out);
 
 	/* Datagrams came.  Counts exactly one verdict per segment. */
 	void (*input)(void *self, struct now now, struct batch *in, struct outbox *out);

@@ -51,6 +51,21 @@ static void forget_paths(struct nms *nms, struct now now, const struct id *id,
 		nms_tell_worker(nms, now, w, &note, out);
 }
 
+static enum verdict on_leaving(struct nms *nms, struct now now, struct nms_node *node,
+			       const struct msg_registration_request *m, struct outbox *out)
+{
+	/* another run of the same node may have registered since */
+	if (!node->registered || node->reg.boot != m->boot)
+		return V_DROP_STATE;
+	forget_paths(nms, now, &node->link.id, out);
+	nms_write(nms);
+	registration_delete(nms->env.store, &node->link.id);
+	node->registered = false;
+	memset(&node->reg, 0, sizeof node->reg);
+	cy_log(LOG_DEBUG, "%s left", node->fqdn);
+	return V_ANSWERED;
+}
+
 static enum verdict on_registration(struct nms *nms, struct now now, struct nms_node *node,
 				    const struct msg_header *h, struct bytes body,
 				    const struct addr *from, const struct addr *to,
@@ -64,6 +79,8 @@ static enum verdict on_registration(struct nms *nms, struct now now, struct nms_
 
 	if (msg_read_registration_request(&m, body.p, body.n) != (long)body.n)
 		return V_DROP_BODY;
+	if (m.leaving)
+		return on_leaving(nms, now, node, &m, out);
 	if (m.fresh)
 		forget_paths(nms, now, &node->link.id, out);
 	if (!node->registered || reg->boot != m.boot)
@@ -337,7 +354,7 @@ void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
 				   TYPE_DIRECTION_REQUEST, note->reason, out);
 		break;
 	case NMS_FORGET:
-		select_forget(nms, &note->a);
+		select_forget(nms, now, &note->a, out);
 		break;
 	}
 }

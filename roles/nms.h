@@ -120,7 +120,8 @@ void select_want(struct nms *nms, struct now now, const struct nms_note *want,
 		 struct outbox *out);
 void select_told(struct nms *nms, struct now now, const struct nms_note *told,
 		 struct outbox *out);
-void select_forget(struct nms *nms, const struct id *node);
+void select_forget(struct nms *nms, struct now now, const struct id *node,
+		   struct outbox *out);
 void select_close(struct nms *nms);
 /* Names the pair whichever asks. */
 void pair_id(struct id *pair, const struct id *a, const struct id *b);

@@ -7,7 +7,7 @@
 #include "store/config.h"
 #include <stdlib.h>
 
-#define GLARE (1 * SEC)		/* a finished selection answers a request this much later */
+#define GLARE (100 * MS)		/* a finished selection answers a request this much later */
 #define STUCK (20 * SEC)	/* an unfinished one older than this is begun anew */
 
 enum selection_state {
@@ -231,6 +231,8 @@ void select_told(struct nms *nms, struct now now, const struct nms_note *told,
 struct forgetting {
 	struct nms *nms;
 	const struct id *node;		/* NULL: everything */
+	struct now now;
+	struct outbox *out;
 };
 
 static void forget_one(void *arg, struct link *link)
@@ -238,20 +240,24 @@ static void forget_one(void *arg, struct link *link)
 	struct selection *s = LINK_OWNER(link, struct selection, link);
 	struct forgetting *f = arg;
 
-	if (!f->node || id_equal(f->node, &s->initiator) || id_equal(f->node, &s->responder))
-		drop(f->nms, s);
+	if (f->node && !id_equal(f->node, &s->initiator) && !id_equal(f->node, &s->responder))
+		return;
+	/* the other end came anew in the midst of it: the asker may ask again, and must not wait */
+	if (f->node && s->state != DONE && id_equal(f->node, &s->responder))
+		refuse_asker(f->nms, f->now, &s->initiator, s->transaction, REASON_OFFLINE, f->out);
+	drop(f->nms, s);
 }
 
-void select_forget(struct nms *nms, const struct id *node)
+void select_forget(struct nms *nms, struct now now, const struct id *node, struct outbox *out)
 {
-	struct forgetting f = { nms, node };
+	struct forgetting f = { nms, node, now, out };
 
 	table_each(&nms->selections, forget_one, &f);
 }
 
 void select_close(struct nms *nms)
 {
-	struct forgetting f = { nms, NULL };
+	struct forgetting f = { .nms = nms };
 
 	table_each(&nms->selections, forget_one, &f);
 }

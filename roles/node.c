@@ -158,6 +158,7 @@ static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, si
 	struct exts x;
 	enum verdict v = gate_check(p, len, &h, &x);
 	unsigned owner;
+	bool ready;
 
 	if (v != V_PASSED)
 		return v;
@@ -169,7 +170,10 @@ static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, si
 		return paths_input(n, now, p, len, &h, &x, from, to, ecn, out);
 	if (!n->registering || !id_equal(&h.id, &n->node_id))
 		return V_DROP_STRANGER;
+	ready = registrar_ready(&n->registrar);
 	v = registrar_input(&n->registrar, now, p, len, &h, &x, from, to, &body, out);
+	if (!ready && registrar_ready(&n->registrar))
+		nms_hurry(n, now, out);
 	return v == V_PASSED ? peers_signal(n, now, &h, body, out) : v;
 }
 
@@ -366,6 +370,15 @@ static void node_close(void *self)
 	free(n);
 }
 
+static void node_leave(void *self, struct now now, struct outbox *out)
+{
+	struct node *n = self;
+
+	paths_close_all(n, now, true, out);
+	if (is_agent(n) && n->registering)
+		registrar_leave(&n->registrar, now, out);
+}
+
 static void *node_open(const struct role_env *env, char *err)
 {
 	struct node *n = calloc(1, sizeof *n);
@@ -394,6 +407,7 @@ const struct role role_node = {
 	.needs = NEEDS_TUN,
 	.open = node_open,
 	.close = node_close,
+	.leave = node_leave,
 	.input = node_input,
 	.packets = node_packets,
 	.flow = node_flow,

@@ -219,6 +219,8 @@ void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *ou
 bool nms_ask(struct node *n, struct now now, const char *name, uint8_t family,
 	     const uint8_t *ip, bool path, struct outbox *out);
 void query_end(struct node *n, struct query *q);
+/* The registration is there: what was asked before it is asked now. */
+void nms_hurry(struct node *n, struct now now, struct outbox *out);
 void peers_query_alarm(struct node *n, struct now now, struct query *q, struct outbox *out);
 /* Messages of the NMS other than registration's. */
 enum verdict peers_signal(struct node *n, struct now now, const struct msg_header *h,

@@ -115,6 +115,17 @@ void peers_query_alarm(struct node *n, struct now now, struct query *q, struct o
 	node_alarm(n, &q->alarm, ALARM_QUERY, exchange_expiry(&q->exchange));
 }
 
+void nms_hurry(struct node *n, struct now now, struct outbox *out)
+{
+	struct query *q, *next;
+
+	for (q = n->queries; q; q = next) {
+		next = q->next;
+		exchange_hurry(&q->exchange, now);
+		peers_query_alarm(n, now, q, out);
+	}
+}
+
 static enum verdict on_info(struct node *n, struct now now, uint32_t transaction,
 			    struct bytes body, struct outbox *out)
 {

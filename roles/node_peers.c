@@ -228,8 +228,13 @@ void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *ou
 {
 	uint8_t family = p->fqdn[0] ? 0 : memcmp(p->ip4, "\0\0\0\0", 4) ? 4 : 6;
 
-	if (p->state != PEER_IDLE || (p->asked && now.boot - p->asked < ASK_EVERY))
+	if (p->state != PEER_IDLE)
 		return;
+	if (p->asked && now.boot - p->asked < ASK_EVERY) {
+		if (p->held)
+			node_alarm(n, &p->alarm, ALARM_PEER, p->asked + ASK_EVERY);
+		return;
+	}
 	p->asked = now.boot;
 	p->transaction = 0;
 	if (!nms_ask(n, now, p->fqdn, family, family == 4 ? p->ip4 : p->ip6, true, out))
@@ -343,6 +348,7 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 	switch (note->kind) {
 	case NODE_UP:
 		o.found->state = PEER_UP;
+		o.found->asked = 0;	/* the limit is for those who cannot be reached */
 		node_alarm(n, &o.found->alarm, ALARM_PEER, NEVER);
 		flush_held(n, now, o.found, out);
 		status_peer_up(n, now, o.found, out);
@@ -374,8 +380,14 @@ void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *
 		node_alarm(n, &p->alarm, ALARM_PEER, p->asked + ROUTE_TIMEOUT);
 	} else if (p->state == PEER_ASKING) {
 		peer_fail(n, now, p, REASON_NO_PATH, out);
-	} else if (p->state != PEER_UP) {
+	} else if (p->state == PEER_OPENING) {
 		refuse_held(n, p, out);
+	} else if (p->state == PEER_IDLE && p->held) {
+		peer_want(n, now, p, out);
+		if (p->state == PEER_ASKING)
+			node_alarm(n, &p->alarm, ALARM_PEER, now.boot + HOLD_TIME);
+		else
+			refuse_held(n, p, out);
 	}
 }
 

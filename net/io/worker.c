@@ -486,6 +486,20 @@ static void worker_drain(struct worker *w)
 	post_flush(&w->master.post);
 }
 
+/* Roles tell others that they go. */
+static void worker_leave(struct worker *w)
+{
+	unsigned i;
+
+	for (i = 0; i < w->setup->roles; i++) {
+		struct seat *s = enter(w, i);
+
+		if (s->role->leave)
+			s->role->leave(s->self, loop_now(w->loop), &w->out);
+		leave(w);
+	}
+}
+
 static void say_losses(const struct worker *w)
 {
 	uint64_t datagrams = w->astray, notes = 0;
@@ -547,6 +561,7 @@ int worker_run(const struct worker_setup *setup)
 	if (opened) {
 		if (loop_run(w->loop) == SIGQUIT)
 			worker_drain(w);
+		worker_leave(w);
 		say_losses(w);
 	}
 	worker_close(w);

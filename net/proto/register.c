@@ -238,6 +238,15 @@ void registrar_tick(struct registrar *r, struct now now, struct outbox *out)
 	tick_way(r, now, &r->way[1], out);
 }
 
+void registrar_leave(struct registrar *r, struct now now, struct outbox *out)
+{
+	struct msg_registration_request m = { .leaving = 1, .boot = r->boot };
+	uint8_t body[MSG_MAX_registration_request];
+	size_t n = msg_write_registration_request(body, sizeof body, &m);
+
+	registrar_send(r, now, random_u32(), TYPE_REGISTRATION_REQUEST, body, n, out);
+}
+
 uint64_t registrar_expiry(const struct registrar *r)
 {
 	uint64_t a = MIN(r->way[0].next, exchange_expiry(&r->way[0].exchange));

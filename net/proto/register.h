@@ -63,6 +63,8 @@ enum verdict registrar_input(struct registrar *r, struct now now, uint8_t *p, si
 			     const struct msg_header *h, const struct exts *x,
 			     const struct addr *from, const struct addr *to,
 			     struct bytes *body, struct outbox *out);
+/* Tells the NMS that the node goes offline.  Said once: if it is lost, the Keep Alives that do not come say it. */
+void registrar_leave(struct registrar *r, struct now now, struct outbox *out);
 void registrar_tick(struct registrar *r, struct now now, struct outbox *out);
 uint64_t registrar_expiry(const struct registrar *r);
 

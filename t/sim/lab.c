@@ -233,6 +233,8 @@ struct lab *lab_new(const struct lab_wish *wish)
 	if (!l)
 		abort();
 	l->world = world_new(wish->seed);
+	if (wish->line.delay)
+		l->world->line = wish->line;
 	snprintf(l->dir, sizeof l->dir, "%.40s/%u", lab_scratch(), ++made);
 	make_dir(l->dir);
 	make_conf(l, wish);

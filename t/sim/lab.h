@@ -48,6 +48,7 @@ struct lab_wish {
 	unsigned workers;		/* of AS and NMS, 0: 1 */
 	unsigned node_workers;		/* 0: 1 */
 	unsigned computers;
+	struct line line;		/* of every host; delay 0: the world's own */
 	void (*tune)(struct config *c);	/* settings other than the defaults, of all; or NULL */
 };
 
