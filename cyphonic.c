@@ -294,7 +294,8 @@ static struct store *open_store(const struct config *conf, char *err)
 	struct owner owner;
 	uint8_t boot_id[16];
 
-	if (access(conf->state, F_OK) != 0 &&
+	/* root makes sure of it each time: a daemon may just be making the directory */
+	if ((geteuid() == 0 || access(conf->state, F_OK) != 0) &&
 	    !(owner_find(&owner, conf->user, err) && owner_dir(conf->state, &owner, 0700, err)))
 		return NULL;
 	if (!owner_of(&owner, conf->state, err) || !owner_become(&owner, err))

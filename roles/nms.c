@@ -88,6 +88,9 @@ static enum verdict on_registration(struct nms *nms, struct now now, struct nms_
 	reg->node_id = node->link.id;
 	reg->boot = m.boot;
 	reg->updated = cloud_ms(&nms->cloud, now);
+	/* the same address keeps its challenge: the answer to a repeated request may come first */
+	if (!addr_equal(&reg->mapped[f], from) || !node->challenge[f])
+		node->challenge[f] = random_u64() | 1;
 	if (!addr_equal(&reg->mapped[f], from))
 		reg->confirmed[f] = 0;
 	reg->mapped[f] = *from;
@@ -97,7 +100,6 @@ static enum verdict on_registration(struct nms *nms, struct now now, struct nms_
 		reg->real[i] = address_of(&m.real[i]);
 	node->registered = true;
 	node->service[f] = *to;
-	node->challenge[f] = random_u64() | 1;
 	nms_node_store(nms, node);
 
 	r.napt = reg->napt[f];

@@ -17,6 +17,8 @@
 #include "roles/control.h"
 #include "store/store.h"
 
+#define SELECT_SWEEP (10 * SEC)
+
 /* A node this worker owns. */
 struct nms_node {
 	struct link link;		/* by Node ID */
@@ -24,6 +26,8 @@ struct nms_node {
 	struct session session;
 	struct common_key key;		/* what session was made of, to see a new login */
 	uint64_t reread;		/* boot time of the newest look for a new key */
+	uint64_t looked;		/* and at whether it may still talk */
+	uint64_t floor;			/* cloud ms: what was stamped before may have been heard by the last session */
 	uint8_t ip4[4], ip6[16];
 	char fqdn[NAME_SIZE];
 	bool registered;
@@ -51,7 +55,7 @@ struct nms {
 	uint64_t started;		/* cloud ms: nothing stamped before is accepted */
 	struct tokens tokens;
 	struct timers timers;
-	struct timer lead, ready;
+	struct timer lead, ready, sweep;
 	bool listening;			/* SecretCommonValue is known */
 	struct table nodes;		/* struct nms_node */
 	struct table selections;	/* struct selection, by pair */
@@ -122,6 +126,8 @@ void select_told(struct nms *nms, struct now now, const struct nms_note *told,
 		 struct outbox *out);
 void select_forget(struct nms *nms, struct now now, const struct id *node,
 		   struct outbox *out);
+/* Forgets those that are over.  To be called every SELECT_SWEEP. */
+void select_sweep(struct nms *nms, struct now now);
 void select_close(struct nms *nms);
 /* Names the pair whichever asks. */
 void pair_id(struct id *pair, const struct id *a, const struct id *b);

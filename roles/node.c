@@ -101,7 +101,7 @@ static void from_worker(struct node *n, struct now now, const struct note *note,
 	if (m.len != note->data.n - sizeof m)
 		return;
 	if (m.kind == NODE_HELLO && n->known)
-		n->relogin = now.boot;	/* the new worker learns who we are from the next login */
+		login_tell(n, now, note->worker, out);
 	/* a packet is sealed where it lies: in scratch with headroom, until the flush */
 	out_need(out, 8);
 	m.body = out_space(out, m.len);
@@ -201,6 +201,16 @@ static void node_packets(void *self, struct now now, struct batch *in, struct ou
 	n->verdicts.count[peers_packet(n, now, in->buf, in->len, out)]++;
 }
 
+static void spread_login(struct node *n, struct now now, const struct msg_login_response *r,
+			 struct outbox *out)
+{
+	unsigned w;
+
+	login_keep(n, r);
+	for (w = 1; w < n->env.workers; w++)
+		login_tell(n, now, w, out);
+}
+
 static void node_flow(void *self, struct now now, const struct flow_event *ev, struct outbox *out)
 {
 	struct node *n = self;
@@ -215,7 +225,7 @@ static void node_flow(void *self, struct now now, const struct flow_event *ev, s
 		if (login_flow(&n->login, now, ev, r, out)) {
 			login_taken(n, now, r, out);
 			if (n->known)
-				login_spread(n, now, r, out);
+				spread_login(n, now, r, out);
 		}
 		wipe(r, sizeof *r);
 		free(r);
@@ -251,8 +261,10 @@ static void tick_agent(struct node *n, struct now now, struct outbox *out)
 	if (now.boot >= n->relogin)
 		login_again(n, now);
 	login_tick(&n->login, now, cloud_ms(&n->cloud, now) / 1000, out);
-	if (n->registering)
+	if (n->registering) {
 		registrar_tick(&n->registrar, now, out);
+		login_if_lost(n, now, out);
+	}
 	if (now.boot >= n->tun_again)
 		login_ask_tun(n, out);
 	dns_tick(n->dns, now, out);

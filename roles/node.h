@@ -118,6 +118,10 @@ struct node {
 	bool tun_up;
 	char tun_trouble[200];
 	uint64_t relogin, tun_again;	/* boot times, NEVER */
+	unsigned lost;			/* logins in a row because the NMS was silent */
+	uint64_t lost_again;		/* boot time from which the next such one may start */
+	struct msg_login_response said;	/* what the other workers were told, keys left out */
+	uint8_t said_cert[700];
 	struct trust *trust;
 	struct dns *dns;
 	struct query *queries;
@@ -135,7 +139,7 @@ static inline bool is_agent(const struct node *n)
 /* What workers of one node tell each other. */
 enum node_note_kind {
 	NODE_HELLO,		/* to the agent: this worker is new, tell it who we are */
-	NODE_LOGIN,		/* from the agent: body is the Login Response; every old path is lost */
+	NODE_LOGIN,		/* from the agent: body is the Login Response */
 	NODE_HANDED,		/* a datagram for the owner of its ID: from, to, body */
 	NODE_OPEN,		/* to a path's owner: body is struct tunnel_setup */
 	NODE_SEND,		/* to a path's owner: body is a virtual packet */
@@ -171,9 +175,12 @@ void login_again(struct node *n, struct now now);
 /* The agent's share of a login: trust, time, registration, resolver, TUN. */
 void login_taken(struct node *n, struct now now, const struct msg_login_response *r,
 		 struct outbox *out);
-/* The other workers get the Login Response, less what is the agent's alone; they take it by login_heard(). */
-void login_spread(struct node *n, struct now now, const struct msg_login_response *r,
-		  struct outbox *out);
+/* Logs in when the NMS has been silent for long: our clock may be wrong, and the AS knows the time. */
+void login_if_lost(struct node *n, struct now now, struct outbox *out);
+/* Remembers the Login Response, less what is the agent's alone, for the other workers. */
+void login_keep(struct node *n, const struct msg_login_response *r);
+/* Another worker gets what was kept; it takes it by login_heard(). */
+void login_tell(struct node *n, struct now now, unsigned worker, struct outbox *out);
 void login_heard(struct node *n, struct now now, struct bytes body);
 void login_ask_tun(struct node *n, struct outbox *out);
 

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 
 #define RELOGIN_EARLY 3		/* log in again when a third of the Common Key's life is left */
+#define LOST_TRIES 3		/* exchanges in a row that the NMS did not answer: some 30 s */
+#define LOST_AGAIN (60 * SEC)	/* between two logins for that; doubled */
+#define LOST_DOUBLED 6u		/* so many times */
 #define CLOUD_FILE "cloud-time"
 #define KEY_FILE "node.key"
 
@@ -159,25 +162,27 @@ void login_taken(struct node *n, struct now now, const struct msg_login_response
 	cy_log(LOG_INFO, "logged in as %s", n->fqdn);
 }
 
-/* The other workers get the Login Response itself, less what is the agent's alone. */
-void login_spread(struct node *n, struct now now, const struct msg_login_response *r,
-		  struct outbox *out)
+void login_keep(struct node *n, const struct msg_login_response *r)
 {
-	struct msg_login_response *m = malloc(sizeof *m);
-	uint8_t body[MSG_MAX_login_response];
-	struct node_note note = { .kind = NODE_LOGIN, .body = body };
-	unsigned w;
+	struct msg_login_response *m = &n->said;
 
-	if (!m)
-		abort();
 	*m = *r;
 	memset(m->common_key, 0, sizeof m->common_key);
 	memset(m->secret_common_value, 0, sizeof m->secret_common_value);
 	m->issuer = m->root = (struct bytes){ NULL, 0 };
-	note.len = (uint32_t)msg_write_login_response(body, sizeof body, m);
-	free(m);
-	for (w = 1; w < n->env.workers; w++)
-		node_tell(n, now, w, &note, out);
+	m->certificate.n = MIN(r->certificate.n, sizeof n->said_cert);
+	m->certificate.p = n->said_cert;
+	memcpy(n->said_cert, r->certificate.p, m->certificate.n);
+}
+
+void login_tell(struct node *n, struct now now, unsigned worker, struct outbox *out)
+{
+	uint8_t body[MSG_MAX_login_response];
+	struct node_note note = { .kind = NODE_LOGIN, .body = body };
+
+	n->said.cloud_time = cloud_ms(&n->cloud, now);
+	note.len = (uint32_t)msg_write_login_response(body, sizeof body, &n->said);
+	node_tell(n, now, worker, &note, out);
 }
 
 void login_again(struct node *n, struct now now)
@@ -188,6 +193,31 @@ void login_again(struct node *n, struct now now)
 	snprintf(name, sizeof name, "%s", n->env.conf->node_device);
 	login_start(&n->login, now, csr, identity_csr(&n->identity, name, csr, sizeof csr));
 	n->relogin = NEVER;
+}
+
+/*
+ * The NMS hears nobody whose clock is off by a second, and says nothing to them.  The AS does
+ * and tells the time.  A silence that ends by itself ends the login too: after an outage not
+ * everybody shall need one.
+ */
+void login_if_lost(struct node *n, struct now now, struct outbox *out)
+{
+	uint64_t left = n->key_expiry - MIN(n->key_expiry, cloud_ms(&n->cloud, now));
+	uint64_t wait = LOST_AGAIN << MIN(n->lost, LOST_DOUBLED);
+
+	if (registrar_ready(&n->registrar)) {
+		if (n->lost && n->login.state != LOGIN_DONE && left) {
+			login_stop(&n->login, out);
+			n->relogin = now.boot + left * MS / RELOGIN_EARLY;
+		}
+		n->lost = 0;
+	} else if (n->login.state == LOGIN_DONE && now.boot >= n->lost_again &&
+		   registrar_silence(&n->registrar) >= LOST_TRIES) {
+		cy_log(LOG_WARN, "the NMS is silent: logging in again for the right time");
+		n->lost++;
+		n->lost_again = now.boot + wait + random_u64() % wait;
+		login_again(n, now);
+	}
 }
 
 void login_heard(struct node *n, struct now now, struct bytes body)

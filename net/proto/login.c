@@ -61,6 +61,15 @@ static void drop_connection(struct login *l)
 	wipe(l->in, sizeof l->in);
 }
 
+void login_stop(struct login *l, struct outbox *out)
+{
+	out_close(out, LOGIN_HANDLE);
+	drop_connection(l);
+	l->state = LOGIN_DONE;
+	l->next = NEVER;
+	l->trouble[0] = '\0';
+}
+
 static void try_later(struct login *l, struct now now, uint64_t wait, const char *why)
 {
 	char as[ADDR_TEXT];
@@ -77,6 +86,9 @@ static void fail(struct login *l, struct now now, const char *why, struct outbox
 {
 	uint64_t wait = RETRY_FIRST << MIN(l->tries / l->wish.as_n, 6u);
 
+	/* all addresses in a row, then a pause */
+	if ((l->tries + 1) % l->wish.as_n)
+		wait = 0;
 	out_close(out, LOGIN_HANDLE);
 	try_later(l, now, MIN(wait, RETRY_LONGEST), why);
 	drop_connection(l);	/* last: `why` may be the connection's */

@@ -43,6 +43,8 @@ bool login_init(struct login *l, const struct login_wish *wish, char *err);
 void login_free(struct login *l);
 /* Logs in (again): the first try starts at the next tick. */
 void login_start(struct login *l, struct now now, const uint8_t *csr, size_t csr_len);
+/* No login is needed after all: as if the last one had been the newest. */
+void login_stop(struct login *l, struct outbox *out);
 /*
  * Feeds an event of flow LOGIN_HANDLE.  True when the answer came: r is filled, its blobs
  * point into l until the next call.

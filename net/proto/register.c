@@ -58,6 +58,16 @@ bool registrar_ready(const struct registrar *r)
 	return r->way[0].confirmed || r->way[1].confirmed;
 }
 
+unsigned registrar_silence(const struct registrar *r)
+{
+	unsigned i, least = ~0u;
+
+	for (i = 0; i < 2; i++)
+		if (r->way[i].nms.family)
+			least = MIN(least, r->way[i].failures);
+	return least == ~0u ? 0 : least;
+}
+
 static void seal_to(struct registrar *r, struct now now, const struct way *w,
 		    uint32_t transaction, uint8_t type, const void *body, size_t n,
 		    struct outbox *out)

@@ -50,6 +50,8 @@ void registrar_start(struct registrar *r, const struct registrar_setup *setup,
 		     struct cloud *cloud, struct now now);
 void registrar_free(struct registrar *r);
 bool registrar_ready(const struct registrar *r);
+/* Exchanges in a row that nobody answered, by the family that fares better. */
+unsigned registrar_silence(const struct registrar *r);
 
 /* Seals and sends one message to the NMS by the best way. False: no way is registered. */
 bool registrar_send(struct registrar *r, struct now now, uint32_t transaction, uint8_t type,

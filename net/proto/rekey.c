@@ -13,6 +13,14 @@ static uint8_t next_number(const struct tunnel *t)
 	return (uint8_t)(t->keys.current + 1);
 }
 
+/* The responder's state between its answer and the first capsule under the new keys. */
+static bool next_is_ready(const struct tunnel *t)
+{
+	const struct generation *g = &t->keys.gen[next_number(t) & 3];
+
+	return g->live && g->number == next_number(t);
+}
+
 static void put_rekey(uint8_t out[MSG_SIZE_rekey], uint8_t control, uint8_t generation,
 		      const uint8_t ephemeral[32])
 {
@@ -119,7 +127,7 @@ bool rekey_tick(struct tunnel *t, struct now now, struct outbox *out)
 		t->rekey_again = now.boot + REKEY_AGAIN;
 		tunnel_send_rekey(t, now, t->rekey_request, out);
 	}
-	if (t->rekeying || !t->confirmed)
+	if (t->rekeying || !t->confirmed || next_is_ready(t))
 		return true;
 	if (!t->setup.initiator) {
 		/* the initiator's clock decides first; the responder asks a little later */
@@ -145,6 +153,8 @@ uint64_t rekey_expiry(const struct tunnel *t)
 	const struct generation *g = current(t);
 	uint64_t end = g->since + t->rules.rekey_after + t->rules.rekey_after / 2;
 
+	if (next_is_ready(t))
+		return end;
 	if (t->rekey_again != NEVER)
 		return MIN(end, t->rekey_again);
 	if (g->sent >= t->rules.rekey_packets || t->rekey_wanted)

@@ -15,9 +15,9 @@ meet() {
 
 cloud_families=4 a_families=4 b_families=4 cloud_at=10.0.0.1
 meet "IPv4 only"
-cloud_families=6 a_families=6 b_families=6 cloud_at='"fd00::1"'
+cloud_families=6 a_families=6 b_families=6 cloud_at=fd00::1
 meet "IPv6 only"
-cloud_families=46 a_families=46 b_families=46 cloud_at='10.0.0.1, "fd00::1"'
+cloud_families=46 a_families=46 b_families=46 cloud_at='10.0.0.1, fd00::1'
 meet "both"
 a_families=4
 meet "one node with IPv4 only, the other with both"

@@ -164,12 +164,12 @@ stop() {
 
 	unset "pid[$1]"
 	kill -"${2:-TERM}" "$p"
-	while kill -0 "$p" 2>/dev/null; do
+	while kill -0 "$p"; do
 		[ $((tries--)) -gt 0 ] || kill -KILL "$p"
 		sleep 0.05
 	done
 	wait "$p"
-}
+} 2>/dev/null	# what the shell says of killed jobs
 
 # ---- the program ----
 
@@ -183,7 +183,7 @@ run: $W/cloud/run
 user: root
 workers: ${workers:-1}
 as:
-  nms: [${cloud_at:-10.0.0.1, "fd00::1"}]
+  nms: [${cloud_at:-10.0.0.1, fd00::1}]
   scrypt-cost: 4
 ${1-}
 END
@@ -224,7 +224,7 @@ run: $W/$1/run
 user: root
 workers: ${workers:-1}
 node:
-  as: [${cloud_at:-10.0.0.1, "fd00::1"}]
+  as: [${cloud_at:-10.0.0.1, fd00::1}]
   root: $root
   account: $2
   device: $3

@@ -116,9 +116,79 @@ static void new_keys(void)
 	lab_free(l);
 }
 
+/* A NAPT that knows one host: the place where boxes stand. */
+struct napt {
+	struct box box;
+	struct addr outside, inside;
+	struct host *host;
+};
+
+static bool napt_out(struct box *b, struct now now, struct host *host, struct datagram *d)
+{
+	struct napt *n = (struct napt *)b;
+
+	if (d->from.family != 4)
+		return false;
+	n->inside = d->from;
+	n->host = host;
+	d->from = n->outside;
+	return true;
+}
+
+static struct host *napt_in(struct box *b, struct now now, struct datagram *d)
+{
+	struct napt *n = (struct napt *)b;
+
+	d->to = n->inside;
+	return n->host;
+}
+
+static void mapped(void)
+{
+	struct lab *l = two(124, NULL);
+	struct computer *a = &l->computer[0];
+	struct napt n = { .box = { napt_out, napt_in } };
+	struct registration r;
+
+	ip_parse(&n.outside, "203.0.113.9", 40000);
+	host_place(l->world, &n.outside, NULL, &n.box);
+	a->host->box = &n.box;
+	computer_start(a);
+	world_run(l->world, 2 * SEC);
+	ok(registration_get(l->store, &a->node_id, &r) == STORE_OK && r.confirmed[0] && r.napt[0] &&
+	   addr_equal(&r.mapped[0], &n.outside) && !r.confirmed[1],
+	   "behind a NAPT it registers with the mapped address, known as such");
+	lab_free(l);
+}
+
+/* A quartz is wrong by some seconds in a week, and so is a clock that nobody could set right. */
+static void drifted(int64_t us, const char *what)
+{
+	struct lab *l = two(125, NULL);
+	struct computer *a = &l->computer[0];
+	uint64_t began;
+
+	computer_start(a);
+	computer_wait_online(a, SEC);
+	host_move(l->world, a->host, NULL, NULL);
+	world_run(l->world, 600 * SEC);
+	a->host->boot_skew += us;
+	host_move(l->world, a->host, "10.0.0.2", "2001:db8:1::2");
+	began = l->world->time;
+	while (!computer_online(a) && l->world->time - began < 300 * SEC)
+		world_run(l->world, SEC);
+	ok(computer_online(a), "%s: it is online again (%.0f s)", what,
+	   (double)(l->world->time - began) / SEC);
+	lab_free(l);
+}
+
 int main(void)
 {
+	drifted(0, "a computer comes back after ten minutes without a network");
+	drifted(5 * (int64_t)SEC, "its clock is 5 s fast meanwhile");
+	drifted(-5 * (int64_t)SEC, "its clock is 5 s slow meanwhile");
 	each_family();
+	mapped();
 	unproved();
 	stays_and_goes();
 	new_keys();

@@ -142,9 +142,81 @@ static void story(unsigned workers)
 	lab_free(l);
 }
 
+static enum fate everything_twice(void *arg, const struct datagram *d)
+{
+	if (!d->stream)
+		++*(unsigned *)arg;
+	return d->stream ? PASS : DOUBLE;
+}
+
+/* The second copy comes right behind the first, while its token is still good. */
+static void on_the_heels(void)
+{
+	struct lab *l = lab_new(&(struct lab_wish){ .seed = 161, .computers = 2 });
+	struct computer *a = &l->computer[0], *b = &l->computer[1];
+	uint64_t drops;
+	unsigned sent = 0;
+
+	l->world->spy = everything_twice;
+	l->world->spy_arg = &sent;
+	ok(lab_start_all(l, 5 * SEC) && computer_ping(a, b, 4, SEC) && computer_ping(b, a, 6, SEC),
+	   "two computers meet while every datagram is replayed on the heels of the first");
+	world_run(l->world, 20 * SEC);
+	drops = process_drops(l->nms) + process_drops(a->node) + process_drops(b->node);
+	ok(process_verdict(l->nms, V_DROP_REPLAY) == process_drops(l->nms) &&
+	   process_verdict(l->nms, V_ANSWERED) == process_drops(l->nms),
+	   "the NMS drops every second copy as a replay (%" PRIu64 ")", process_drops(l->nms));
+	/* the answer that came second by the other family is dropped too, twice */
+	ok(drops >= sent && drops <= sent + 2, "and so does everybody (%" PRIu64 " of %u)", drops,
+	   sent);
+	ok(a->echoes == 1 && a->replies == 1 && b->echoes == 1 && b->replies == 1,
+	   "no program sees anything twice");
+	lab_free(l);
+}
+
+/* An NMS that has just started cannot have seen them, and their tokens are good. */
+static void right_after_restart(void)
+{
+	struct lab *l = lab_new(&(struct lab_wish){ .seed = 162, .computers = 2 });
+	struct computer *a = &l->computer[0], *b = &l->computer[1];
+	struct tape *t = calloc(1, sizeof *t);
+	struct registration before, after;
+	uint64_t stale, states;
+	unsigned sent;
+
+	if (!t)
+		exit(99);
+	l->world->spy = record;
+	l->world->spy_arg = t;
+	lab_start_all(l, 5 * SEC);
+	ok(computer_ping(a, b, 4, SEC), "two computers register and meet");
+	l->world->spy = NULL;
+	worker_restart(l->nms, 0);
+	registration_get(l->store, &a->node_id, &before);
+	states = process_verdict(a->node, V_DROP_STATE) + process_verdict(b->node, V_DROP_STATE);
+	sent = l->world->sent;
+	play(l, t, NULL);
+	stale = process_verdict(l->nms, V_DROP_STALE);
+	ok(stale > 0 && stale == process_drops(l->nms) - process_verdict(l->nms, V_DROP_TOKEN) &&
+	   process_verdict(l->nms, V_ANSWERED) == 0,
+	   "replays to an NMS restarted this moment are stale (%" PRIu64 ")", stale);
+	ok(l->world->sent - sent == stale, "each is answered with the time, and nothing else is (%u)",
+	   l->world->sent - sent);
+	world_run(l->world, SEC);
+	ok(process_verdict(a->node, V_DROP_STATE) + process_verdict(b->node, V_DROP_STATE) ==
+	   states + stale, "no computer waits for such an answer: it is dropped");
+	registration_get(l->store, &a->node_id, &after);
+	ok(!memcmp(&before, &after, sizeof before) && peek_joined(a, b) &&
+	   computer_ping(b, a, 6, SEC), "nothing has changed");
+	free(t);
+	lab_free(l);
+}
+
 int main(void)
 {
 	story(1);
 	story(3);
+	on_the_heels();
+	right_after_restart();
 	return done();
 }

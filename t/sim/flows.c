@@ -99,16 +99,17 @@ void flow_accept(struct world *w, struct event *e)
 	struct flow *f = by_number(&e->process->seat[e->worker], e->flow), *g;
 	struct process *p = world_listener(w, &e->to, true);
 	struct flow_event ev = { .what = FLOW_OPENED, .port = PORT_AS };
+	struct host *h = e->process->host;
 	struct seat *s;
 
 	if (!f)
 		return;
-	s = p ? &p->seat[dice_below(&w->dice, p->workers)] : NULL;
+	ev.peer = e->to.family == 4 ? h->ip4 : h->ip6;
+	s = p && ev.peer.family ? &p->seat[dice_below(&w->dice, p->workers)] : NULL;
 	if (!s || !s->self) {
 		tell(f, f, FLOW_CLOSED, NULL, 0);
 		return;
 	}
-	ev.peer = e->to.family == 4 ? e->process->host->ip4 : e->process->host->ip6;
 	ev.peer.port = (uint16_t)(32768 + f->number % 28000);
 	ev.handle = STREAM_ACCEPTED + ++s->accepted;
 	g = flow_new(s, ev.handle, PORT_AS, &ev.peer);

@@ -186,7 +186,8 @@ static void node_conf(const struct lab *l, unsigned n, struct config *c)
 	snprintf(c->node_device, sizeof c->node_device, "n%u", n);
 	snprintf(c->node_password, sizeof c->node_password, "%s/password", l->dir);
 	ip_parse(&c->node_as.a[0], "192.0.2.1", 4501);
-	c->node_as.n = 1;
+	ip_parse(&c->node_as.a[1], "2001:db8::1", 4501);
+	c->node_as.n = 2;
 	ip_parse(&c->node_upstream.a[0], "192.0.2.53", 53);
 	c->node_upstream.n = 1;
 }
@@ -217,6 +218,12 @@ void computer_start(struct computer *c)
 
 	if (!process_start(c->node, err))
 		give_up("%s: %s", c->fqdn, err);
+}
+
+void computer_leave(struct computer *c)
+{
+	process_leave(c->node);
+	c->tun_up = false;
 }
 
 void computer_stop(struct computer *c)

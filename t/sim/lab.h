@@ -59,7 +59,9 @@ void lab_free(struct lab *l);
 const char *lab_scratch(void);
 
 void computer_start(struct computer *c);
+/* As by power failure, and in order. */
 void computer_stop(struct computer *c);
+void computer_leave(struct computer *c);
 /* All of them, and waits until they are online; false if it took longer than us. */
 bool lab_start_all(struct lab *l, uint64_t us);
 /* Registered, and the address is confirmed, by each family its host has. */

@@ -379,6 +379,22 @@ void worker_restart(struct process *p, unsigned index)
 		bail(p, "does not open again: ", err);
 }
 
+void process_leave(struct process *p)
+{
+	unsigned i;
+
+	for (i = 0; i < p->workers; i++) {
+		struct seat *s = &p->seat[i];
+
+		if (!s->self || !p->role->leave)
+			continue;
+		seat_enter(s);
+		p->role->leave(s->self, host_now(p->world, p->host), p->world->out);
+		seat_leave(s);
+	}
+	process_stop(p);
+}
+
 /* ---- looking ---- */
 
 uint64_t process_verdict(const struct process *p, enum verdict v)

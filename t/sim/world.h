@@ -179,6 +179,8 @@ struct process *process_new(struct host *h, struct world *w, const struct role *
 bool process_start(struct process *p, char *err);
 /* Closes every worker as after kill -9: nobody is told. */
 void process_stop(struct process *p);
+/* Ends in order: last words, then closed. */
+void process_leave(struct process *p);
 /* One worker dies and its successor opens at once. */
 void worker_restart(struct process *p, unsigned index);
 

@@ -1,0 +1,84 @@
+#!/bin/bash
+# The first real setup of the README, typed in by a machine: its three blocks of commands run as
+# they stand, but for address, fingerprint and the second device's name.  Each host has an /etc,
+# /var/lib and so on of its own that vanish with it.
+. "${0%/*}/lib.sh"
+
+# block N: the Nth block of commands
+block() {
+	awk -v n="$1" '/^```sh/ { k++; inside = 1; next } /^```/ { inside = 0 } inside && k == n' README.md |
+		sed "s/203\.0\.113\.1/10.0.0.1/g; s/FINGERPRINT/${root-}/; ${2-}"
+}
+
+# live HOST: a process that keeps the host's own directories
+live() {
+	mkdir -p "$W/$1.disk"
+	start "$1" "$1" unshare --mount --propagation private sh -c "
+		mount -t tmpfs none $W/$1.disk || exit 1
+		for d in etc var/lib run usr/local root; do
+			mkdir -p $W/$1.disk/\$d.up $W/$1.disk/\$d.work
+			mount -t overlay -o lowerdir=/\$d,upperdir=$W/$1.disk/\$d.up,workdir=$W/$1.disk/\$d.work \
+				none /\$d || exit 1
+		done
+		mkdir /run/cyphonic-lives
+		exec sleep 1000"
+	eventually 5 at "$1" test -d /run/cyphonic-lives
+}
+
+# at HOST COMMAND...
+at() {
+	nsenter --target "${pid[$1]}" --mount --net --wd="$W" "${@:2}"
+}
+
+# type_in HOST N [SED]: the Nth block, with the password on standard input
+type_in() {
+	{
+		echo 'sudo() { "$@"; }; PATH=/usr/local/sbin:$PATH; set -e'
+		block "$2" "${3-}"
+	} >"$W/$1.sh"
+	echo "$secret" | at "$1" bash "$W/$1.sh" >"$W/$1.said" 2>&1
+}
+
+ready_at() {
+	at "$1" /usr/local/sbin/cyphonic status --json | grep -q '"state": "ready"'
+}
+
+# capabilities of the program's processes on a host that are not root's
+capabilities() {
+	local p
+
+	for p in $(ip netns pids "$P-$1"); do
+		awk '/^Name:/ && $2 != "cyphonic" { exit } /^Uid:/ && $2 == 0 { exit } /^Cap(Prm|Eff|Amb):/ { print $2 }' \
+			"/proc/$p/status"
+	done | sort | uniq -c
+}
+
+network
+host cloud 1
+host a 2
+host b 3
+chmod 711 "$W"
+ln -s "$CY" "$W/cyphonic"
+for h in cloud a b; do
+	live $h || { echo "1..0 # SKIP no overlay file system here"; exit 0; }
+done
+
+type_in cloud 1
+ok $? "the commands for the box succeed" || diag "$(cat "$W/cloud.said")"
+root=$(grep -xE '[0-9a-f]{64}' "$W/cloud.said")
+is "the last one prints 64 hex digits" "${#root}" 64
+is "no process but the master has a capability left" \
+	"$(capabilities cloud | sed 's/^ *[0-9]* //')" 0000000000000000
+type_in a 2
+ok $? "the commands for a computer succeed on the laptop" || diag "$(cat "$W/a.said")"
+type_in b 2 s/laptop/desktop/
+ok $? "and on the desktop" || diag "$(cat "$W/b.said")"
+for h in a b; do
+	eventually 10 ready_at $h
+	ok $? "the node on $h becomes ready" || diag "$(cat "$W/$h.said")"
+done
+type_in a 3
+ok $? "the commands on the laptop succeed" || diag "$(cat "$W/a.said")"
+is "cyphonic ping reaches the desktop" "$(grep -c '^pong from desktop' "$W/a.said")" 1
+is "so does ping" "$(grep -c '3 received' "$W/a.said")" 1
+tap_done
