@@ -30,7 +30,12 @@
  */
 #include "net/io/args.h"
 #include "net/io/ask.h"
+#include "net/io/bundle.h"
+#include "net/io/complete.h"
+#include "net/io/figures.h"
+#include "net/io/log.h"
 #include "net/io/master.h"
+#include "net/io/metrics.h"
 #include "net/io/owner.h"
 #include "net/io/prompt.h"
 #include "net/proto/wire.h"
@@ -49,52 +54,25 @@ enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
 /* ---- the log ---- */
 
 /* The program's one mutable variable: every room says cy_log(), this is where it ends. */
-static struct {
-	enum log_level level;
-	char who[64];		/* "" for verbs, whose lines are for a person at a terminal */
-} sink = { .level = LOG_INFO };
+static struct log sink = { .level = LOG_INFO, .worker = -1 };
 
 static void call_me(const char *name)
 {
-	snprintf(sink.who, sizeof sink.who, "%s", name);
+	log_name(&sink, name);
 }
 
-static size_t log_head(char *line, size_t room, enum log_level level)
+static void last_words(void)
 {
-	static const char *const word[] = { "error", "warn", "info", "debug" };
-	char when[32];
-	struct timespec t;
-	struct tm tm;
-
-	if (!*sink.who)
-		return (size_t)snprintf(line, room, "cyphonic: ");
-	clock_gettime(CLOCK_REALTIME, &t);
-	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", gmtime_r(&t.tv_sec, &tm));
-	return (size_t)snprintf(line, room, "%s.%03dZ %s %s: ", when, (int)(t.tv_nsec / 1000000),
-				word[level], sink.who);
+	log_flush(&sink);
 }
 
 void cy_log(enum log_level level, const char *fmt, ...)
 {
-	char line[1024];
-	size_t n, i;
 	va_list ap;
 
-	if (level > sink.level)
-		return;
-	n = log_head(line, sizeof line, level);
 	va_start(ap, fmt);
-	n += (size_t)vsnprintf(line + n, sizeof line - n - 1, fmt, ap);
+	log_say(&sink, level, fmt, ap);
 	va_end(ap);
-	n = MIN(n, sizeof line - 2);
-	/* a name from outside must not make lines of its own */
-	for (i = 0; i < n; i++)
-		if ((uint8_t)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
-	line[n] = '\n';
-	/* one write: lines of several processes do not mix */
-	if (write(STDERR_FILENO, line, n + 1) < 0)
-		return;
 }
 
 /* ---- the cast ---- */
@@ -110,7 +88,10 @@ static const struct {
 
 /* ---- options and verbs ---- */
 
-enum { O_CONFIG, O_ROLE, O_TEST, O_HELP, O_VERSION, O_JSON, O_PASSWORD, O_KIND, O_COUNT, OPTIONS };
+enum {
+	O_CONFIG, O_ROLE, O_TEST, O_HELP, O_VERSION, O_JSON, O_PASSWORD, O_KIND, O_COUNT, O_RATES, O_WATCH,
+	O_WRITE, O_REDACT, OPTIONS
+};
 
 static const struct option_row option[OPTIONS] = {
 	[O_CONFIG] = { 'c', "config", "FILE", NULL, "configuration, default " CONFIG_FILE },
@@ -118,10 +99,15 @@ static const struct option_row option[OPTIONS] = {
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
-	[O_JSON] = { 0, "json", NULL, "account device ca status ping", "results as JSON" },
+	[O_JSON] = { 0, "json", NULL, "account device ca status ping log",
+		     "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
 	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
 	[O_COUNT] = { 'c', "count", "N", "ping", "ping so often, default 1" },
+	[O_RATES] = { 0, "rates", "SECONDS", "status", "look twice, for what happens per second" },
+	[O_WATCH] = { 0, "watch", "SECONDS", "status", "the same again and again" },
+	[O_WRITE] = { 0, "write", "FILE", "metrics", "into FILE at once, for a textfile collector" },
+	[O_REDACT] = { 0, "redact", "none|some|more", "debug", "how much is replaced, default some" },
 };
 
 struct call {
@@ -135,6 +121,12 @@ struct call {
 
 static int ask_for_status(struct call *c);
 static int ask_for_pong(struct call *c);
+static int ask_for_metrics(struct call *c);
+static int ask_for_log(struct call *c);
+static int make_bundle(struct call *c);
+static void print_bash(FILE *out);
+static void print_zsh(FILE *out);
+static void print_fish(FILE *out);
 
 enum { PASSWORD = 1, NO_STORE = 2 };
 
@@ -170,10 +162,20 @@ static const struct verb {
 	{ "status", NULL, "", 0, 0, 0, .run = ask_for_status, .text = "what the running daemon does" },
 	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
 	  .text = "ask another node over the overlay for a sign of life" },
+	{ "metrics", NULL, "", 0, 0, 0, .run = ask_for_metrics, .text = "its figures, as Prometheus reads them" },
+	{ "log", NULL, "[error|warn|info|debug]", 0, 1, 0, .run = ask_for_log,
+	  .text = "say or set the level of its log" },
+	{ "debug", "bundle", "[FILE]", 0, 1, 0, .run = make_bundle,
+	  .text = "one archive for whoever shall help; holds no secrets" },
+	{ "completion", "bash", "", 0, 0, 0, .print = print_bash, .text = "completion for bash" },
+	{ "completion", "zsh", "", 0, 0, 0, .print = print_zsh, .text = "completion for zsh" },
+	{ "completion", "fish", "", 0, 0, 0, .print = print_fish, .text = "completion for fish" },
 	{ "print", "config-example", "", 0, 0, 0, .print = config_print_example,
 	  .text = "a configuration with every key" },
 	{ "print", "config-manual", "", 0, 0, 0, .print = config_print_manual,
 	  .text = "the keys' list in the manual" },
+	{ "print", "metrics-manual", "", 0, 0, 0, .print = metrics_print_manual,
+	  .text = "the metrics' list in the manual" },
 	{ "print", "wire-manual", "", 0, 0, 0, .print = wire_print_manual,
 	  .text = "the protocol manual's tables" },
 	{ "print", "wire-dictionary", "", 0, 0, 0, .print = wire_print_dictionary,
@@ -204,6 +206,34 @@ static void print_help(void)
 		printf("  %-28s %s%s%s%s\n", left, option[i].text, option[i].verbs ? " (" : "",
 		       option[i].verbs ? option[i].verbs : "", option[i].verbs ? ")" : "");
 	}
+}
+
+/* ---- completion: the same tables for shells ---- */
+
+static void print_completion(void (*print)(const struct complete *c, FILE *out), FILE *out)
+{
+	struct complete_verb row[ARRAY_SIZE(verb)];
+	struct complete c = { row, ARRAY_SIZE(verb), option, OPTIONS };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(verb); i++)
+		row[i] = (struct complete_verb){ verb[i].name, verb[i].sub, verb[i].args, verb[i].text };
+	print(&c, out);
+}
+
+static void print_bash(FILE *out)
+{
+	print_completion(complete_bash, out);
+}
+
+static void print_zsh(FILE *out)
+{
+	print_completion(complete_zsh, out);
+}
+
+static void print_fish(FILE *out)
+{
+	print_completion(complete_fish, out);
 }
 
 /* ---- which verb ---- */
@@ -342,11 +372,57 @@ static struct ask ask_of(const struct call *c)
 	return a;
 }
 
+/* Seconds between two looks, from the option; false, and said, when it is no such number. */
+static bool take_interval(struct ask *a, const struct option_row *o, const char *text)
+{
+	char *end;
+
+	if (!text)
+		return true;
+	a->interval = strtod(text, &end);
+	if (*end || !(a->interval >= 0.1 && a->interval <= 3600)) {
+		cy_log(LOG_ERROR_, "--%s=%.40s: seconds, from 0.1 to 3600", o->name, text);
+		return false;
+	}
+	return true;
+}
+
 static int ask_for_status(struct call *c)
 {
 	struct ask a = ask_of(c);
 
+	a.watch = c->args.value[O_WATCH] != NULL;
+	if (!take_interval(&a, &option[O_RATES], c->args.value[O_RATES]) ||
+	    !take_interval(&a, &option[O_WATCH], c->args.value[O_WATCH]))
+		return EXIT_USAGE;
 	return ask_status(&a);
+}
+
+static int ask_for_metrics(struct call *c)
+{
+	struct ask a = ask_of(c);
+
+	return figures_show(&a, c->args.value[O_WRITE]);
+}
+
+static int ask_for_log(struct call *c)
+{
+	struct ask a = ask_of(c);
+
+	return figures_log(&a, c->words ? c->word[0] : NULL);
+}
+
+static int make_bundle(struct call *c)
+{
+	struct ask a = ask_of(c);
+	enum redaction how = REDACT_SOME;
+	const char *text = c->args.value[O_REDACT];
+
+	if (text && !redaction_parse(&how, text)) {
+		cy_log(LOG_ERROR_, "--redact=%.40s: none, some or more", text);
+		return EXIT_USAGE;
+	}
+	return bundle_write(&a, &c->conf, c->words ? c->word[0] : NULL, how);
 }
 
 static int ask_for_pong(struct call *c)
@@ -380,8 +456,15 @@ static int run_daemon(struct call *c, uint32_t bits)
 				      cast[i].role->name);
 	}
 	plan.names = names;
-	sink.level = (enum log_level)c->conf.log_level;
+	plan.board = board_new();
+	if (!plan.board) {
+		cy_log(LOG_ERROR_, "out of memory");
+		return EXIT_FAILED;
+	}
+	plan.board->level = c->conf.log_level;
+	log_open(&sink, plan.board, c->conf.log_format);
 	call_me("master");
+	atexit(last_words);
 	return master_run(&plan);
 }
 

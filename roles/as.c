@@ -169,7 +169,7 @@ static void as_flow(void *self, struct now now, const struct flow_event *ev, str
 		json_decref(request);
 		control_answer(&as->control, ev->handle,
 			       json_pack("{s:o, s:I, s:I, s:I, s:i, s:b}", "status",
-					 control_status("as", &as->env, &as->verdicts),
+					 control_status("as", &as->env, &as->verdicts, now, &as->cloud),
 					 "logins", (json_int_t)as->logins,
 					 "refused", (json_int_t)as->refused,
 					 "failed", (json_int_t)as->failed,

@@ -441,7 +441,7 @@ static void nms_flow(void *self, struct now now, const struct flow_event *ev, st
 	json_decref(request);
 	control_answer(&nms->control, ev->handle,
 		       json_pack("{s:o, s:i, s:i, s:I, s:I, s:I}", "status",
-				 control_status("nms", &nms->env, &nms->verdicts),
+				 control_status("nms", &nms->env, &nms->verdicts, now, &nms->cloud),
 				 "nodes", (int)nms->nodes.n, "selections", (int)nms->selections.n,
 				 "paths", (json_int_t)nms->paths,
 				 "refusals", (json_int_t)nms->refusals,

@@ -84,6 +84,11 @@ struct path {
 	struct tunnel tunnel;
 };
 
+/* What paths carried. */
+struct traffic {
+	uint64_t packets_in, packets_out, octets_in, octets_out, rekeys;
+};
+
 struct ping {
 	struct alarm alarm;
 	uint32_t handle;		/* of the asking client, 0: free */
@@ -110,6 +115,7 @@ struct node {
 	uint64_t key_expiry, cert_expiry;	/* cloud ms */
 	struct tunnel_rules rules;
 	struct table paths;
+	struct traffic gone;		/* of paths that ended */
 
 	/* the agent's */
 	struct login login;
@@ -196,6 +202,8 @@ enum verdict paths_send(struct node *n, struct now now, const struct id *path, u
 void paths_probe(struct node *n, struct now now, const struct id *path, struct outbox *out);
 void paths_close(struct node *n, struct now now, const struct id *path, struct outbox *out);
 void paths_alarm(struct node *n, struct now now, struct path *p, struct outbox *out);
+/* Adds a path's to a struct traffic; for table_each(). */
+void traffic_add(void *arg, struct link *link);
 /* say: tell the other ends. */
 void paths_close_all(struct node *n, struct now now, bool say, struct outbox *out);
 

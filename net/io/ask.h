@@ -15,6 +15,7 @@
 #define ASK_H
 
 #include "cyphonic.h"
+#include <jansson.h>
 #include <stdio.h>
 
 struct ask {
@@ -22,10 +23,33 @@ struct ask {
 	const char *role[4];		/* names of the roles to ask, as in their sockets' names */
 	unsigned roles;
 	bool json;
+	double interval;		/* s between two looks of ask_status(), for rates; 0: one look */
+	bool watch;			/* look again and again */
 	FILE *out;			/* results; errors go to the log */
 };
 
+/*
+ * Asks `role` in worker `index`.  NULL with errno: ENOENT there is no such worker,
+ * ECONNREFUSED nobody listens, ETIMEDOUT no (sensible) answer.  The caller owns the answer.
+ */
+json_t *ask_one(const struct ask *a, const char *role, unsigned index, const json_t *question,
+		int wait_ms);
+/*
+ * What every role of every worker answers to "status", as an array of objects with "role" and
+ * "worker" in each, "error" in the silent ones.  Empty with errno when nobody is there.
+ */
+json_t *ask_workers(const struct ask *a);
+/* What the reporter answers to a question, or NULL with errno. */
+json_t *ask_daemon(const struct ask *a, const json_t *question);
+/* The same with "workers" and "daemon" in one object of the form cyphonic.status.v1. */
+json_t *ask_all(const struct ask *a);
+/* Connects to a Unix socket; -1 with errno. */
+int ask_dial(const char *path);
+/* Says that nobody answers (errno e); 1. */
+int ask_nobody(const struct ask *a, int e);
+
 /* All return the exit status: 0 done, 1 failed, no reply, or no daemon running. */
+/* 3: the node is not logged in; 4: it, or the AS, is not ready. */
 int ask_status(const struct ask *a);
 /* Asks role[0], the node, count times, a second apart. */
 int ask_ping(const struct ask *a, const char *name, unsigned count);

@@ -7,6 +7,7 @@
 
 #include "net/io/helper.h"
 #include "net/io/owner.h"
+#include "net/io/reporter.h"
 #include <sys/types.h>
 
 #define DEATHS_MAX 5			/* so many deaths ... */
@@ -32,19 +33,20 @@ struct house {
 	struct helper_setup desk;	/* its fd[]: the helper's ends */
 	int master_end[WORKERS_MAX];	/* of each worker's `master` */
 	int signals, lock;
-	struct child child[WORKERS_MAX + 1];	/* workers, then the helper */
+	struct reporter_setup reporter;
+	struct child child[WORKERS_MAX + 2];	/* workers, then the helper, then the reporter */
 	bool stopping;
 	bool failed;			/* a child could not even start: the master gives up */
 	uint64_t kill_at;		/* stopping: patience ends */
 };
 
-/* "as+nms.0", or "helper". */
+/* "as+nms.0", "helper" or "reporter". */
 const char *child_name(char out[64], const struct house *h, unsigned i);
 /* Starts every child that is due. */
 void child_start_due(struct house *h, uint64_t now);
 /* Collects the dead and plans their successors (not while stopping). */
 void child_reap(struct house *h, uint64_t now);
-/* Tells the workers by this signal, the helper when they are gone; kills at kill_at. */
+/* Tells the workers by this signal, the others when they are gone; kills at kill_at. */
 void child_stop(struct house *h, int signal, uint64_t kill_at);
 /* Progress of stopping; true when nobody is left. */
 bool child_all_gone(struct house *h, uint64_t now);

@@ -325,12 +325,12 @@ void doors_control_remove(const struct worker_setup *w)
 		remove_all(w->conf->run, w->role[r]->name);
 }
 
-static int control_socket(const char *path, uint32_t uid, uint32_t gid, char *err)
+int door_unix(const char *path, uint32_t uid, uint32_t gid, char *err)
 {
 	struct sockaddr_un at;
 	int fd = unix_socket(path, &at);
 	mode_t mask = umask(0117);
-	bool good = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
+	bool good = fd >= 0 && (unlink(path) == 0 || errno == ENOENT) && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
 		    listen(fd, 64) == 0 && (geteuid() != 0 || chown(path, uid, gid) == 0);
 
 	umask(mask);
@@ -357,7 +357,7 @@ static bool control_role(struct worker_setup *w, uint8_t role, uint32_t uid, uin
 	}
 	remove_all(run, name);
 	for (i = 0; i < w->count; i++) {
-		door.fd = control_socket(door_control_path(path, run, name, i), uid, gid, err);
+		door.fd = door_unix(door_control_path(path, run, name, i), uid, gid, err);
 		if (door.fd < 0 || !add_door(&w[i], &door, err))
 			return false;
 	}

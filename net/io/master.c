@@ -155,8 +155,15 @@ static bool furnish(struct house *h, const struct master_plan *plan, char *err)
 		h->worker[i].channel = channel;
 		h->worker[i].tun = tun;
 	}
+	h->reporter = (struct reporter_setup){
+		.conf = h->conf, .board = plan->board, .roles = plan->roles,
+		.has_store = needs(plan, NEEDS_STORE),
+	};
+	for (i = 0; i < plan->roles; i++)
+		h->reporter.role[i] = plan->role[i]->name;
 	return doors_open(h->worker, plan->conf, err) &&
-	       doors_control_open(h->worker, h->owner.uid, h->owner.gid, err);
+	       doors_control_open(h->worker, h->owner.uid, h->owner.gid, err) &&
+	       reporter_open(&h->reporter, &h->owner, err);
 }
 
 static bool catch_signals(struct house *h, char *err)
@@ -220,6 +227,17 @@ static void log_lines(enum log_level level, char *text)
 		cy_log(level, "%s", line);
 }
 
+/* The one key that is applied at once: all processes look at the board. */
+static void take_level(struct board *board, const struct config *fresh)
+{
+	if (board->level == fresh->log_level)
+		return;
+	cy_log(LOG_WARN, "log level is now %s, was %s",
+	       log_level_name((enum log_level)fresh->log_level),
+	       log_level_name((enum log_level)board->level));
+	board->level = fresh->log_level;
+}
+
 /* was: the configuration as it was read at start. */
 static void reread(const struct master_plan *plan, const struct config *was)
 {
@@ -231,8 +249,11 @@ static void reread(const struct master_plan *plan, const struct config *was)
 
 	if (fresh && out) {
 		errors = config_load(fresh, was->file, plan->role_bits, out);
-		if (errors == 0)
+		if (errors == 0) {
+			take_level(plan->board, fresh);
+			fresh->log_level = was->log_level;
 			list_changes(was, fresh, out);
+		}
 	}
 	if (out)
 		fclose(out);
@@ -363,6 +384,7 @@ int master_run(const struct master_plan *plan)
 	       user[h.owner.uid == 0]);
 	run(&h, plan, &was);
 	doors_control_remove(h.worker);
+	reporter_remove(&h.reporter);
 	cy_log(LOG_INFO, "stopped");
 	channel_free(h.worker[0].channel);
 	free(h.worker);

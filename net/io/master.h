@@ -5,6 +5,7 @@
 #ifndef MASTER_H
 #define MASTER_H
 
+#include "net/io/board.h"
 #include "net/io/worker.h"
 
 /* What the program knows and net/io does not: the cast. */
@@ -16,6 +17,7 @@ struct master_plan {
 	unsigned roles;
 	const char *names;			/* of the roles, joined by '+' */
 	void (*call)(const char *name);		/* names the calling process in the log */
+	struct board *board;
 };
 
 /*

@@ -431,12 +431,28 @@ static bool open_store(struct worker *w, char *err)
 	return w->store || !(needs & NEEDS_STORE);
 }
 
+static void count_losses(const void *io, uint64_t lost[IO_LOSSES])
+{
+	const struct worker *w = io;
+	unsigned i;
+
+	lost[LOST_DATAGRAM] = w->astray;
+	lost[LOST_PACKET] = w->tun.lost;
+	lost[LOST_NOTE] = 0;
+	lost[LOST_REQUEST] = w->helper.post.lost + w->master.post.lost;
+	for (i = 0; i < w->inlets; i++)
+		lost[LOST_DATAGRAM] += w->inlet[i].udp.lost;
+	for (i = 0; w->setup->channel && i < w->setup->count; i++)
+		lost[LOST_NOTE] += channel_lost(w->setup->channel, w->setup->index, i);
+}
+
 static bool open_roles(struct worker *w, char *err)
 {
 	const struct worker_setup *setup = w->setup;
 	struct role_env env = {
 		.conf = setup->conf, .store = w->store, .worker = setup->index,
 		.workers = setup->count, .restarted = setup->restarted, .start = loop_now(w->loop),
+		.losses = count_losses, .io = w,
 	};
 	unsigned i;
 
@@ -502,19 +518,14 @@ static void worker_leave(struct worker *w)
 
 static void say_losses(const struct worker *w)
 {
-	uint64_t datagrams = w->astray, notes = 0;
-	unsigned i;
+	uint64_t n[IO_LOSSES];
 
-	for (i = 0; i < w->inlets; i++)
-		datagrams += w->inlet[i].udp.lost;
-	for (i = 0; w->setup->channel && i < w->setup->count; i++)
-		notes += channel_lost(w->setup->channel, w->setup->index, i);
-	if (datagrams || notes || w->tun.lost || w->helper.post.lost || w->master.post.lost)
+	count_losses(w, n);
+	if (n[LOST_DATAGRAM] || n[LOST_PACKET] || n[LOST_NOTE] || n[LOST_REQUEST])
 		cy_log(LOG_INFO, "worker %u lost on the way out: %llu datagrams, %llu virtual "
 		       "packets, %llu notes, %llu requests", w->setup->index,
-		       (unsigned long long)datagrams, (unsigned long long)w->tun.lost,
-		       (unsigned long long)notes,
-		       (unsigned long long)(w->helper.post.lost + w->master.post.lost));
+		       (unsigned long long)n[LOST_DATAGRAM], (unsigned long long)n[LOST_PACKET],
+		       (unsigned long long)n[LOST_NOTE], (unsigned long long)n[LOST_REQUEST]);
 }
 
 static void worker_close(struct worker *w)

@@ -64,8 +64,8 @@ ip link set lo up
 conf a root
 start a
 ok $? "the daemon starts, and all of its workers answer status"
-[ "$(children)" = 3 ]
-ok $? "it is a master, a helper and two workers"
+[ "$(children)" = 4 ]
+ok $? "it is a master, a helper, two workers and a reporter"
 "$C" -c "$D/a.yaml" status --json >"$D/out" 2>&1 && grep -q '"schema": "cyphonic.status.v1"' "$D/out" &&
 	[ "$(grep -c '"role": ' "$D/out")" = 4 ]
 ok $? "status --json has an entry for each role of each worker"
@@ -91,11 +91,11 @@ ok $? "one on the same control sockets is refused, and the first keeps them"
 
 victim=$(child 3)
 kill -9 "$victim"
-soon log "pid $victim) was killed by signal 9" && soon answers a && [ "$(children)" = 3 ]
+soon log "pid $victim) was killed by signal 9" && soon answers a && [ "$(children)" = 4 ]
 ok $? "a worker that dies is replaced and said to be"
 victim=$(child 1)
 kill -9 "$victim"
-soon log "helper (pid $victim) was killed" && soon test "$(children)" = 3
+soon log "helper (pid $victim) was killed" && soon test "$(children)" = 4
 ok $? "so is the helper"
 for i in 1 2 3 4; do
 	victim=$(pgrep -n -P "$master")
