@@ -85,7 +85,7 @@ struct path {
 };
 
 /* What paths carried. */
-struct traffic {
+struct carried {
 	uint64_t packets_in, packets_out, octets_in, octets_out, rekeys;
 };
 
@@ -115,7 +115,7 @@ struct node {
 	uint64_t key_expiry, cert_expiry;	/* cloud ms */
 	struct tunnel_rules rules;
 	struct table paths;
-	struct traffic gone;		/* of paths that ended */
+	struct carried gone;		/* of paths that ended */
 
 	/* the agent's */
 	struct login login;
@@ -202,8 +202,8 @@ enum verdict paths_send(struct node *n, struct now now, const struct id *path, u
 void paths_probe(struct node *n, struct now now, const struct id *path, struct outbox *out);
 void paths_close(struct node *n, struct now now, const struct id *path, struct outbox *out);
 void paths_alarm(struct node *n, struct now now, struct path *p, struct outbox *out);
-/* Adds a path's to a struct traffic; for table_each(). */
-void traffic_add(void *arg, struct link *link);
+/* Adds a path's to a struct carried; for table_each(). */
+void carried_add(void *arg, struct link *link);
 /* say: tell the other ends. */
 void paths_close_all(struct node *n, struct now now, bool say, struct outbox *out);
 

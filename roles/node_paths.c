@@ -17,10 +17,10 @@ static void tell_agent(struct node *n, struct now now, uint32_t kind, const stru
 	node_tell(n, now, 0, &note, out);
 }
 
-void traffic_add(void *arg, struct link *link)
+void carried_add(void *arg, struct link *link)
 {
 	const struct tunnel *t = &LINK_OWNER(link, struct path, link)->tunnel;
-	struct traffic *sum = arg;
+	struct carried *sum = arg;
 
 	sum->packets_in += t->packets_in;
 	sum->packets_out += t->packets_out;
@@ -31,7 +31,7 @@ void traffic_add(void *arg, struct link *link)
 
 static void path_free(struct node *n, struct path *p)
 {
-	traffic_add(&n->gone, &p->link);
+	carried_add(&n->gone, &p->link);
 	table_remove(&n->paths, &p->link);
 	timer_clear(&n->timers, &p->alarm.timer);
 	tunnel_wipe(&p->tunnel);

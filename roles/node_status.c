@@ -98,9 +98,9 @@ static void add_agent(const struct node *n, json_t *o)
 /* Of all paths of this worker, those that ended too. */
 static json_t *totals(const struct node *n)
 {
-	struct traffic t = n->gone;
+	struct carried t = n->gone;
 
-	table_each((struct table *)(uintptr_t)&n->paths, traffic_add, &t);
+	table_each((struct table *)(uintptr_t)&n->paths, carried_add, &t);
 	return json_pack("{s:I, s:I, s:I, s:I, s:I}",
 			 "packets_in", (json_int_t)t.packets_in, "packets_out", (json_int_t)t.packets_out,
 			 "octets_in", (json_int_t)t.octets_in, "octets_out", (json_int_t)t.octets_out,

@@ -128,6 +128,15 @@ static void print_json(FILE *out, const json_t *object)
 	fputc('\n', out);
 }
 
+void ask_print(FILE *out, const char *schema, json_t *answer)
+{
+	json_t *named = json_pack("{s:s}", "schema", schema);
+
+	json_object_update(named, answer);
+	print_json(out, named);
+	json_decref(named);
+}
+
 /* Says who answered, on top, and spreads what all roles have in common there too. */
 static json_t *normal(json_t *answer, const char *role, unsigned worker)
 {
@@ -302,8 +311,7 @@ static int ping_once(const struct ask *a, const char *name, json_t *question)
 	if (json_object_get(answer, "error"))
 		status = 1;
 	if (a->json) {
-		json_object_set_new(answer, "schema", json_string("cyphonic.ping.v1"));
-		print_json(a->out, answer);
+		ask_print(a->out, "cyphonic.ping.v1", answer);
 	} else if (status) {
 		fprintf(a->out, "no pong from %s: %s\n", name, string(answer, "error"));
 	} else {

@@ -45,6 +45,8 @@ json_t *ask_daemon(const struct ask *a, const json_t *question);
 json_t *ask_all(const struct ask *a);
 /* Connects to a Unix socket; -1 with errno. */
 int ask_dial(const char *path);
+/* As JSON, with its schema in front. */
+void ask_print(FILE *out, const char *schema, json_t *answer);
 /* Says that nobody answers (errno e); 1. */
 int ask_nobody(const struct ask *a, int e);
 

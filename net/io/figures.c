@@ -113,13 +113,13 @@ int figures_log(const struct ask *a, const char *level)
 	if (!answer)
 		return ask_nobody(a, errno);
 	now = json_string_value(json_object_get(answer, "level"));
-	if (a->json) {
-		json_object_set_new(answer, "schema", json_string("cyphonic.log.v1"));
-		json_dumpf(answer, a->out, JSON_INDENT(2));
-		fputc('\n', a->out);
+	if (a->json && now) {
+		ask_print(a->out, "cyphonic.log.v1", answer);
 	} else if (now) {
 		fprintf(a->out, "%s\n", now);
 	}
+	if (!now)
+		cy_log(LOG_ERROR_, "the daemon does not say the level of its log");
 	json_decref(answer);
 	return now ? 0 : 1;
 }

@@ -65,7 +65,7 @@ static void states(struct sheet *s, enum metric m, json_t *list, const char *con
 static void of_agent(struct sheet *s, json_t *node)
 {
 	static const char *const state[] = { "idle", "asking", "opening", "up", NULL };
-	double now = number(part(node, "time"), "cloud_ms") / 1000;
+	json_int_t now = json_integer_value(part(part(node, "time"), "cloud_ms")) / 1000;
 	json_t *way, *dns = part(node, "dns");
 	size_t i;
 
@@ -74,9 +74,9 @@ static void of_agent(struct sheet *s, json_t *node)
 		sheet_add(s, M_NODE_REGISTERED, truth(way, "registered"),
 			  *text(way, "nms") == '[' ? "ipv6" : "ipv4", NULL);
 	if (number(node, "certificate_expiry") > 0)
-		sheet_add(s, M_CERT_EXPIRY, number(node, "certificate_expiry") - now, NULL, NULL);
+		sheet_add(s, M_CERT_EXPIRY, number(node, "certificate_expiry") - (double)now, NULL, NULL);
 	if (number(node, "key_expiry") > 0)
-		sheet_add(s, M_KEY_EXPIRY, number(node, "key_expiry") - now, NULL, NULL);
+		sheet_add(s, M_KEY_EXPIRY, number(node, "key_expiry") - (double)now, NULL, NULL);
 	states(s, M_PEERS, part(node, "peers"), state);
 	sheet_add(s, M_DNS, number(dns, "answered"), "answered", NULL);
 	sheet_add(s, M_DNS, number(dns, "refused"), "refused", NULL);
