@@ -10,6 +10,7 @@
  *
  *	    node A ---- TLS: log in ----> AS	    master: rights, sockets, lock, restarts
  *	       |  \                        |	      |-- helper: CA key, password hashes, accounts
+ *	       |   |                       |	      |-- reporter: metrics, level of the log
  *	       |   `--- UDP: register, --> NMS	      `-- worker 0..n: one loop, all roles each
  *	       |        ask for a path     |
  *	    node B <-----------------------'	    (one box per process, see net/io/master.c)
@@ -31,6 +32,7 @@
 #include "net/io/args.h"
 #include "net/io/ask.h"
 #include "net/io/bundle.h"
+#include "net/io/check.h"
 #include "net/io/complete.h"
 #include "net/io/figures.h"
 #include "net/io/log.h"
@@ -99,7 +101,7 @@ static const struct option_row option[OPTIONS] = {
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
-	[O_JSON] = { 0, "json", NULL, "account device ca status ping log",
+	[O_JSON] = { 0, "json", NULL, "account device ca status ping log debug test",
 		     "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
 	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
@@ -124,9 +126,6 @@ static int ask_for_pong(struct call *c);
 static int ask_for_metrics(struct call *c);
 static int ask_for_log(struct call *c);
 static int make_bundle(struct call *c);
-static void print_bash(FILE *out);
-static void print_zsh(FILE *out);
-static void print_fish(FILE *out);
 
 enum { PASSWORD = 1, NO_STORE = 2 };
 
@@ -137,6 +136,7 @@ static const struct verb {
 	int (*admin)(const struct admin *a);
 	int (*run)(struct call *c);
 	void (*print)(FILE *out);
+	void (*complete)(const struct complete *c, FILE *out);
 	const char *text;
 } verb[] = {
 	{ "account", "add", "ID", 1, 1, PASSWORD, .admin = admin_account_add,
@@ -167,9 +167,9 @@ static const struct verb {
 	  .text = "say or set the level of its log" },
 	{ "debug", "bundle", "[FILE]", 0, 1, 0, .run = make_bundle,
 	  .text = "one archive for whoever shall help; holds no secrets" },
-	{ "completion", "bash", "", 0, 0, 0, .print = print_bash, .text = "completion for bash" },
-	{ "completion", "zsh", "", 0, 0, 0, .print = print_zsh, .text = "completion for zsh" },
-	{ "completion", "fish", "", 0, 0, 0, .print = print_fish, .text = "completion for fish" },
+	{ "completion", "bash", "", 0, 0, 0, .complete = complete_bash, .text = "completion for bash" },
+	{ "completion", "zsh", "", 0, 0, 0, .complete = complete_zsh, .text = "completion for zsh" },
+	{ "completion", "fish", "", 0, 0, 0, .complete = complete_fish, .text = "completion for fish" },
 	{ "print", "config-example", "", 0, 0, 0, .print = config_print_example,
 	  .text = "a configuration with every key" },
 	{ "print", "config-manual", "", 0, 0, 0, .print = config_print_manual,
@@ -210,7 +210,7 @@ static void print_help(void)
 
 /* ---- completion: the same tables for shells ---- */
 
-static void print_completion(void (*print)(const struct complete *c, FILE *out), FILE *out)
+static void print_completion(void (*print)(const struct complete *c, FILE *out))
 {
 	struct complete_verb row[ARRAY_SIZE(verb)];
 	struct complete c = { row, ARRAY_SIZE(verb), option, OPTIONS };
@@ -218,22 +218,7 @@ static void print_completion(void (*print)(const struct complete *c, FILE *out),
 
 	for (i = 0; i < ARRAY_SIZE(verb); i++)
 		row[i] = (struct complete_verb){ verb[i].name, verb[i].sub, verb[i].args, verb[i].text };
-	print(&c, out);
-}
-
-static void print_bash(FILE *out)
-{
-	print_completion(complete_bash, out);
-}
-
-static void print_zsh(FILE *out)
-{
-	print_completion(complete_zsh, out);
-}
-
-static void print_fish(FILE *out)
-{
-	print_completion(complete_fish, out);
+	print(&c, stdout);
 }
 
 /* ---- which verb ---- */
@@ -304,16 +289,19 @@ static uint32_t role_bits(const char *list)
 	return bits;
 }
 
-static int load_config(struct call *c, uint32_t *bits)
+static const char *config_file(const struct call *c)
 {
-	const char *file = c->args.value[O_CONFIG] ? c->args.value[O_CONFIG] : CONFIG_FILE;
+	return c->args.value[O_CONFIG] ? c->args.value[O_CONFIG] : CONFIG_FILE;
+}
 
+static int load_config(struct call *c, uint32_t *bits, FILE *errors)
+{
 	*bits = c->role ? role_bits(c->role) : 0;
 	if (c->role && !*bits) {
 		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, node, all", c->role);
 		return EXIT_USAGE;
 	}
-	return config_load(&c->conf, file, *bits, stderr) ? EXIT_FAILED : EXIT_DONE;
+	return config_load(&c->conf, config_file(c), *bits, errors) ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* ---- doing it ---- */
@@ -468,17 +456,23 @@ static int run_daemon(struct call *c, uint32_t bits)
 	return master_run(&plan);
 }
 
-static int test_config(const struct call *c)
+static int test_config(struct call *c)
 {
+	char *lines = NULL, err[ERR];
 	struct owner owner;
-	char err[ERR];
+	size_t n = 0;
+	FILE *errors = open_memstream(&lines, &n);
+	uint32_t bits;
+	int status = errors ? load_config(c, &bits, errors) : EXIT_FAILED;
 
-	if (!owner_find(&owner, c->conf.user, err)) {
-		cy_log(LOG_ERROR_, "%s: %s", c->conf.file, err);
-		return EXIT_FAILED;
+	if (!status && !owner_find(&owner, c->conf.user, err)) {
+		fprintf(errors, "%s: %s\n", c->conf.file, err);
+		status = EXIT_FAILED;
 	}
-	printf("%s: good\n", c->conf.file);
-	return EXIT_DONE;
+	if (errors && fclose(errors) == 0 && status != EXIT_USAGE)
+		check_print(config_file(c), lines, c->args.value[O_JSON] != NULL);
+	free(lines);
+	return status;
 }
 
 static int perform(struct call *c)
@@ -490,11 +484,15 @@ static int perform(struct call *c)
 		c->verb->print(stdout);
 		return EXIT_DONE;
 	}
-	status = load_config(c, &bits);
-	if (status)
-		return status;
+	if (c->verb && c->verb->complete) {
+		print_completion(c->verb->complete);
+		return EXIT_DONE;
+	}
 	if (c->args.value[O_TEST])
 		return test_config(c);
+	status = load_config(c, &bits, stderr);
+	if (status)
+		return status;
 	if (!c->verb)
 		return run_daemon(c, bits);
 	return c->verb->admin ? administer(c) : c->verb->run(c);
@@ -521,12 +519,15 @@ static int obey(struct call *c)
 		return EXIT_DONE;
 	}
 	if (c->args.value[O_VERSION]) {
-		printf("cyphonic %s\n", CYPHONIC_VERSION);
+		if (c->args.value[O_JSON])
+			printf("{\"schema\": \"cyphonic.version.v1\", \"version\": \"%s\"}\n", CYPHONIC_VERSION);
+		else
+			printf("cyphonic %s\n", CYPHONIC_VERSION);
 		return EXIT_DONE;
 	}
 	take_role(c);
 	status = c->words ? find_verb(c) : EXIT_DONE;
-	if (!status && !args_fit(&c->args, c->verb ? c->verb->name : ""))
+	if (!status && !args_fit(&c->args, c->verb ? c->verb->name : c->args.value[O_TEST] ? "test" : ""))
 		status = EXIT_USAGE;
 	return status ? status : perform(c);
 }

@@ -29,12 +29,16 @@ static int64_t clock_ms(void)
 int ask_dial(const char *path)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	/* who is stuck accepts nobody, and a full queue would hold us for ever */
+	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), e;
 
 	snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
 		return fd;
-	e = errno;
+	e = errno == EAGAIN ? ETIMEDOUT : errno;
 	close(fd);
 	errno = e;
 	return -1;

@@ -282,6 +282,17 @@ static void learn_domain(struct bundle *b)
 	gethostname(b->redact.host, sizeof b->redact.host - 1);
 }
 
+static void say_name(const struct ask *a, const char *file)
+{
+	json_t *answer = a->json ? json_pack("{s:s}", "file", file) : NULL;
+
+	if (answer)
+		ask_print(a->out, "cyphonic.bundle.v1", answer);
+	else
+		fprintf(a->out, "%s\n", file);
+	json_decref(answer);
+}
+
 int bundle_write(const struct ask *a, const struct config *conf, const char *file,
 		 enum redaction redaction)
 {
@@ -311,6 +322,6 @@ int bundle_write(const struct ask *a, const struct config *conf, const char *fil
 		return 1;
 	}
 	if (strcmp(file, "-") != 0)
-		fprintf(a->out, "%s\n", file);
+		say_name(a, file);
 	return 0;
 }
