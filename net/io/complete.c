@@ -143,6 +143,8 @@ void complete_bash(const struct complete *c, FILE *out)
 	unsigned i, k;
 
 	fputs("# bash completion of cyphonic, made by 'cyphonic completion bash'\n"
+	      "_cyphonic_files() {\n\tcompopt -o filenames 2>/dev/null\n"
+	      "\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n}\n"
 	      "_cyphonic() {\n"
 	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
 	      "\tlocal verb= sub= list= i\n\tCOMPREPLY=()\n"
@@ -155,7 +157,7 @@ void complete_bash(const struct complete *c, FILE *out)
 	      "\t\t*) if [ -z \"$verb\" ]; then verb=${COMP_WORDS[i]}; else case $verb in\n\t\t\t", out);
 	sub_pattern(c, out);
 	fputs(") sub=${sub:-${COMP_WORDS[i]}} ;; esac; fi ;;\n\t\tesac\n\tdone\n\tcase $prev in\n", out);
-	option_values(c, out, "COMPREPLY=($(compgen -f -- \"$cur\"))",
+	option_values(c, out, "_cyphonic_files",
 		      "COMPREPLY=($(compgen -W \"%s\" -- \"$cur\"))", ":");
 	fputs("\tesac\n\tif [[ $cur == -* ]]; then\n\t\tlist=\"", out);
 	for (i = 0; i < c->options; i++)
@@ -176,7 +178,7 @@ void complete_bash(const struct complete *c, FILE *out)
 		if (is_first(c, i))
 			fprintf(out, " %s", c->verb[i].name);
 	fputs("\"\n\telse case \"$verb $sub\" in\n", out);
-	word_values(c, out, "COMPREPLY=($(compgen -f -- \"$cur\"))", "list=\"%s\"");
+	word_values(c, out, "_cyphonic_files", "list=\"%s\"");
 	for (i = 0; i < c->verbs; i++)
 		if (c->verb[i].sub && is_first(c, i)) {
 			fprintf(out, "\t\"%s \") list=\"", c->verb[i].name);

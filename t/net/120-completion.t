@@ -43,6 +43,8 @@ is "behind = too" "$(offers debug bundle --redact = m)" "more"
 is "roles are" "$(offers --role "")" "all as nms node"
 touch "$W/one.yaml"
 is "files are, where one is wanted" "$(cd "$W" && offers -c one)" "one.yaml"
+touch "$W/with blank"
+is "their names may hold blanks" "$(cd "$W" && offers debug bundle with)" "with blank"
 if command -v zsh >/dev/null; then
 	zsh -n "$W/zsh"
 	ok $? "zsh can read its own"
