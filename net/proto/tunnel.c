@@ -13,6 +13,7 @@
 #define SILENT_DEAD (5 * SEC)		/* and give the path up */
 #define PROBE_AGAIN (500 * MS)
 #define PREVIOUS_LIFE (10 * SEC)
+#define LOOK_AGAIN (86400 * SEC)	/* at the expiry, however far it is */
 
 const char *tunnel_state_name(enum tunnel_state s)
 {
@@ -98,6 +99,14 @@ static void take_keys(struct tunnel *t, enum aead_suite suite, struct now now)
 	keyring_install(&t->keys, 0, &i2r, &r2i, now.boot);
 	wipe(&i2r, sizeof i2r);
 	wipe(&r2i, sizeof r2i);
+}
+
+/* The tunnel stands: what only the exchange needed is gone, and a second one cannot be. */
+static void forget_exchange(struct tunnel *t)
+{
+	wipe(&t->setup.temporary_key, sizeof t->setup.temporary_key);
+	wipe(t->x25519_priv, sizeof t->x25519_priv);
+	wipe(t->request.body, sizeof t->request.body);
 }
 
 static bool make_request(struct tunnel *t, struct now now)
@@ -299,6 +308,7 @@ static enum verdict on_response(struct tunnel *t, struct now now, const struct m
 		t->remote = *from;
 		t->local = *to;
 		t->state = TUNNEL_UP;
+		forget_exchange(t);
 		t->up_since = t->heard = now.boot;
 		tunnel_confirm(t, now, out);
 	} else if (v == V_DROP_TAG || v == V_DROP_BODY) {
@@ -319,6 +329,7 @@ static void note_heard(struct tunnel *t, struct now now, const struct generation
 	t->probe_again = NEVER;
 	if (t->state == TUNNEL_ANSWERED) {
 		t->state = TUNNEL_UP;
+		forget_exchange(t);
 		t->up_since = now.boot;
 		t->remote = *from;
 		t->local = *to;
@@ -333,6 +344,8 @@ static void note_heard(struct tunnel *t, struct now now, const struct generation
 		t->confirmed = true;
 		t->confirm_again = NEVER;
 		t->previous_until = now.boot + PREVIOUS_LIFE;
+		/* rekeyed again within its ten seconds: no third one is opened */
+		keyring_drop(&t->keys, (uint8_t)(t->keys.current - 2));
 	}
 }
 
@@ -570,12 +583,13 @@ static uint64_t expiry_up(const struct tunnel *t)
 
 uint64_t tunnel_expiry(const struct tunnel *t, struct now now, uint64_t cloud_ms)
 {
-	uint64_t end = now.boot, left;
+	uint64_t end, left;
 
 	if (t->state == TUNNEL_DEAD)
 		return now.boot;
-	left = t->setup.expiry > cloud_ms ? (t->setup.expiry - cloud_ms) * MS : 0;
-	end += left;
+	left = t->setup.expiry > cloud_ms ? t->setup.expiry - cloud_ms : 0;
+	/* the NMS says how long: a sum that turned over would be due for ever */
+	end = now.boot + MIN(left, LOOK_AGAIN / MS) * MS;
 	if (t->state == TUNNEL_ASKING)
 		return MIN(end, exchange_expiry(&t->request));
 	if (t->state == TUNNEL_UP)
