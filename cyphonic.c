@@ -35,6 +35,7 @@
 #include "net/io/prompt.h"
 #include "net/proto/wire.h"
 #include "roles/admin.h"
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,7 @@ static const struct option_row option[OPTIONS] = {
 
 struct call {
 	struct args args;
+	char *const *argv;		/* as it was given, for an upgrade */
 	const char *role;		/* --role=, or the first word if it is one */
 	const char *const *word;	/* the verb, then its arguments alone */
 	unsigned words;
@@ -367,8 +369,9 @@ static int ask_for_pong(struct call *c)
 
 static int run_daemon(struct call *c, uint32_t bits)
 {
-	struct master_plan plan = { .conf = &c->conf, .role_bits = bits, .call = call_me };
-	char names[64] = "";
+	struct master_plan plan = { .conf = &c->conf, .role_bits = bits, .call = call_me,
+				    .argv = c->argv };
+	char names[64] = "", program[PATH_MAX] = "";
 	size_t i, n = 0;
 
 	for (i = 0; i < ARRAY_SIZE(cast); i++) {
@@ -380,6 +383,11 @@ static int run_daemon(struct call *c, uint32_t bits)
 				      cast[i].role->name);
 	}
 	plan.names = names;
+	/* now: when the file has been replaced, the link no longer says where it was */
+	if (readlink("/proc/self/exe", program, sizeof program - 1) > 0)
+		plan.program = program;
+	else
+		plan.program = c->argv[0];
 	sink.level = (enum log_level)c->conf.log_level;
 	call_me("master");
 	return master_run(&plan);
@@ -450,7 +458,7 @@ static int obey(struct call *c)
 
 int main(int argc, char **argv)
 {
-	struct call call = { .args = { .option = option, .options = OPTIONS } };
+	struct call call = { .args = { .option = option, .options = OPTIONS }, .argv = argv };
 	int status = args_read(&call.args, argc, argv) ? obey(&call) : EXIT_USAGE;
 
 	if (fflush(stdout) != 0 || ferror(stdout)) {

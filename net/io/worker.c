@@ -308,6 +308,27 @@ static void office_closed(struct office *o)
 	}
 }
 
+/*
+ * The configuration every role points to is this process's own copy, from before the fork:
+ * it changes in place, and then the roles are told.
+ */
+static void reload(struct worker *w, struct bytes fresh)
+{
+	struct config *conf = (struct config *)(uintptr_t)w->setup->conf;
+	unsigned i;
+
+	if (fresh.n != sizeof *conf)
+		return;
+	memcpy(conf, fresh.p, sizeof *conf);
+	for (i = 0; i < w->setup->roles; i++) {
+		struct seat *s = enter(w, i);
+
+		if (s->role->reload)
+			s->role->reload(s->self, loop_now(w->loop), &w->out);
+		leave(w);
+	}
+}
+
 static void on_post(void *arg, unsigned what)
 {
 	struct office *o = arg;
@@ -320,6 +341,10 @@ static void on_post(void *arg, unsigned what)
 	while (many-- && (n = post_receive(&o->post, buf, sizeof w->note->data)) > 0) {
 		struct note note = { o->from, 0, { buf + 1, (size_t)n - 1 } };
 
+		if (o->from == NOTE_MASTER && buf[0] == POST_TO_WORKER) {
+			reload(w, note.data);
+			continue;
+		}
 		if (o->from == NOTE_MASTER)
 			tun_follow(w, note.data);
 		give_note(w, buf[0], &note);
@@ -553,15 +578,18 @@ int worker_run(const struct worker_setup *setup)
 {
 	struct worker *w = calloc(1, sizeof *w);
 	bool opened;
+	int end;
 
 	if (!w)
 		return 1;
 	w->setup = setup;
 	opened = worker_open(w);
 	if (opened) {
-		if (loop_run(w->loop) == SIGQUIT)
+		end = loop_run(w->loop);
+		if (end != SIGTERM)
 			worker_drain(w);
-		worker_leave(w);
+		if (end != SIGUSR2)	/* an upgrade is no farewell */
+			worker_leave(w);
 		say_losses(w);
 	}
 	worker_close(w);

@@ -540,6 +540,18 @@ static void tick_up(struct tunnel *t, struct now now, struct outbox *out)
 	}
 }
 
+void tunnel_rule(struct tunnel *t, struct now now, const struct tunnel_rules *rules)
+{
+	struct generation *g = keyring_get(&t->keys, t->keys.current);
+
+	t->rules.rekey_after = rules->rekey_after;
+	t->rules.rekey_packets = rules->rekey_packets;
+	t->rules.idle = rules->idle;
+	/* keys older than they may now become are worn, not yet used up */
+	if (g && now.boot - g->since > rules->rekey_after)
+		g->since = now.boot - rules->rekey_after;
+}
+
 void tunnel_tick(struct tunnel *t, struct now now, uint64_t cloud_ms, struct outbox *out)
 {
 	if (t->state != TUNNEL_DEAD && cloud_ms >= t->setup.expiry)
