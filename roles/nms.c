@@ -76,6 +76,7 @@ static enum verdict on_registration(struct nms *nms, struct now now, struct nms_
 	struct msg_registration_request m;
 	struct msg_registration_response r = { .family = from->family, .port = from->port };
 	uint8_t p[MSG_SIZE_registration_response];
+	size_t n;
 
 	if (msg_read_registration_request(&m, body.p, body.n) != (long)body.n)
 		return V_DROP_BODY;
@@ -105,8 +106,10 @@ static enum verdict on_registration(struct nms *nms, struct now now, struct nms_
 	r.cloud_time = reg->updated;
 	r.challenge = node->challenge[f];
 	memcpy(r.ip, from->ip, sizeof r.ip);
-	nms_answer(nms, now, node, h, from, to, TYPE_REGISTRATION_RESPONSE, p,
-	       msg_write_registration_response(p, sizeof p, &r), out);
+	n = msg_write_registration_response(p, sizeof p, &r);
+	nms_answer(nms, now, node, h, from, to, TYPE_REGISTRATION_RESPONSE, p, n, out);
+	answers_keep(nms->answers, now, &node->link.id, h->transaction,
+		     TYPE_REGISTRATION_RESPONSE, p, n);
 	return V_ANSWERED;
 }
 
@@ -242,6 +245,18 @@ static enum verdict open_by_node(struct nms *nms, struct now now, struct nms_nod
 	return session_open(&node->session, ms, p, n, h, x, body, stamp);
 }
 
+static enum verdict hand_over(struct nms *nms, struct now now, unsigned worker,
+			      const uint8_t *p, size_t n, const struct addr *from,
+			      const struct addr *to, struct outbox *out)
+{
+	struct nms_note note = { .kind = NMS_HANDED, .from = *from, .to = *to,
+				 .len = (uint32_t)n };
+
+	memcpy(note.body, p, n);
+	nms_tell_worker(nms, now, worker, &note, out);
+	return V_HANDED;
+}
+
 static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, size_t n,
 				 const struct addr *from, const struct addr *to,
 				 struct outbox *out)
@@ -252,6 +267,7 @@ static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, si
 	struct bytes body;
 	struct exts x;
 	enum verdict v = gate_check(p, n, &h, &x);
+	unsigned f = from->family == 6, owner;
 
 	if (v != V_PASSED)
 		return v;
@@ -261,34 +277,25 @@ static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, si
 		return V_DROP_TYPE;
 	if (!nms->listening || !tokens_valid(&nms->tokens, ms, h.token))
 		return V_DROP_TOKEN;
+	owner = id_owner(&h.id, nms->env.workers);
+	if (owner != nms->env.worker)
+		return hand_over(nms, now, owner, p, n, from, to, out);
 	node = nms_node_get(nms, now, &h.id);
 	if (!node)
 		return V_DROP_STRANGER;
 	v = open_by_node(nms, now, node, p, n, &h, &x, &body, &stamp);
 	if (v != V_PASSED)
 		return v;
-	if (stamp < nms->started) {
+	if (stamp < MAX(nms->started, node->floor)) {
 		nms_answer_refusal(nms, now, node, &h, from, to, REASON_STALE, out);
 		return V_DROP_STALE;
 	}
 	node->heard = now.boot;
-	node->heard_by = from->family == 6;
 	v = dispatch(nms, now, node, &h, body, from, to, out);
+	if (node->reg.confirmed[f] && addr_equal(&node->reg.mapped[f], from))
+		node->heard_by = (uint8_t)f;
 	nms_node_rearm(nms, node);
 	return v;
-}
-
-static enum verdict hand_over(struct nms *nms, struct now now, const uint8_t *p, size_t n,
-			      const struct batch *in, struct outbox *out)
-{
-	struct nms_note note = { .kind = NMS_HANDED, .from = in->from, .to = in->to };
-
-	if (n > sizeof note.body)
-		return V_DROP_SHORT;
-	note.len = (uint32_t)n;
-	memcpy(note.body, p, n);
-	nms_tell_worker(nms, now, id_owner(gate_id(p), nms->env.workers), &note, out);
-	return V_HANDED;
 }
 
 /* What this batch or note changed is on record before any answer leaves. */
@@ -306,13 +313,8 @@ static void nms_input(void *self, struct now now, struct batch *in, struct outbo
 	enum verdict v;
 
 	for (at = 0; at < in->len; at += n) {
-		uint8_t *p = in->buf + at;
-
 		n = MIN(in->seg ? in->seg : in->len, in->len - at);
-		if (n >= MESSAGE_MIN && id_owner(gate_id(p), nms->env.workers) != nms->env.worker)
-			v = hand_over(nms, now, p, n, in, out);
-		else
-			v = nms_datagram(nms, now, p, n, &in->from, &in->to, out);
+		v = nms_datagram(nms, now, in->buf + at, n, &in->from, &in->to, out);
 		nms->verdicts.count[v]++;
 	}
 	commit(nms);
@@ -393,6 +395,7 @@ static void nms_note(void *self, struct now now, const struct note *note, struct
 	memcpy(&n, note->data.p, note->data.n);
 	if (n.len == note->data.n - offsetof(struct nms_note, body))
 		nms_on_note(nms, now, &n, out);
+	wipe(&n, sizeof n);
 	commit(nms);
 }
 
@@ -410,6 +413,7 @@ static void node_tick(struct nms *nms, struct now now, struct nms_node *node, st
 		registration_delete(nms->env.store, &node->link.id);
 	}
 	cy_log(LOG_DEBUG, "%s is offline", node->fqdn);
+	deliver_offline(nms, now, node, out);
 	nms_node_free(nms, node);
 }
 
@@ -440,6 +444,9 @@ static void nms_tick(void *self, struct now now, struct outbox *out)
 		} else if (t == &nms->ready) {
 			if (!take_tokens(nms))
 				timer_set(&nms->timers, t, now.boot + READY_AGAIN);
+		} else if (t == &nms->sweep) {
+			select_sweep(nms, now);
+			timer_set(&nms->timers, t, now.boot + SELECT_SWEEP);
 		} else {
 			node_tick(nms, now, TIMER_OWNER(t, struct nms_node, timer), out);
 		}
@@ -494,6 +501,7 @@ static void *nms_open(const struct role_env *env, char *err)
 	if (!nms->answers)
 		abort();
 	timer_set(&nms->timers, &nms->lead, env->start.boot + LEAD_EVERY);
+	timer_set(&nms->timers, &nms->sweep, env->start.boot + SELECT_SWEEP);
 	if (!take_tokens(nms))
 		timer_set(&nms->timers, &nms->ready, env->start.boot + READY_AGAIN);
 	registration_each(env->store, revive, nms);

@@ -223,9 +223,9 @@ static void node_flow(void *self, struct now now, const struct flow_event *ev, s
 		if (!r)
 			abort();
 		if (login_flow(&n->login, now, ev, r, out)) {
-			login_taken(n, now, r, out);
-			if (n->known)
+			if (login_taken(n, now, r, out))
 				spread_login(n, now, r, out);
+			wipe(n->login.in, sizeof n->login.in);	/* where r's keys came from */
 		}
 		wipe(r, sizeof *r);
 		free(r);

@@ -51,8 +51,12 @@ static void settle(struct node *n, struct now now, struct path *p, struct outbox
 void paths_open(struct node *n, struct now now, const struct tunnel_setup *setup,
 		struct outbox *out)
 {
-	struct path *p = calloc(1, sizeof *p);
+	struct path *p = find(n, &setup->path);
 
+	/* only an agent that lost its memory says this of a path that stands */
+	if (p)
+		path_free(n, p);
+	p = calloc(1, sizeof *p);
 	if (!p)
 		abort();
 	p->link.id = setup->path;
@@ -120,6 +124,22 @@ enum verdict paths_input(struct node *n, struct now now, uint8_t *p, size_t len,
 	return v;
 }
 
+/* The agent missed the end of this path, or we lost it: it must not go on sending into nothing. */
+static void tell_unknown(struct node *n, struct now now, const struct id *path, struct outbox *out)
+{
+	struct node_note note = { .kind = NODE_DEAD, .path = *path, .reason = TUNNEL_SILENT };
+
+	if (!id_is_zero(path))
+		node_tell(n, now, 0, &note, out);
+}
+
+/* Whatever the agent was told of addresses: what is for one peer is sealed for no other. */
+static bool is_for(const struct tunnel_end *peer, const struct ip_view *v)
+{
+	return v->family == 4 ? memcmp(v->dst, peer->ip4, 4) == 0 :
+				memcmp(v->dst, peer->ip6, 16) == 0;
+}
+
 enum verdict paths_send(struct node *n, struct now now, const struct id *path, uint8_t *packet,
 			size_t len, struct outbox *out)
 {
@@ -129,10 +149,14 @@ enum verdict paths_send(struct node *n, struct now now, const struct id *path, u
 	struct ip_view v;
 	enum verdict verdict;
 
-	if (!p)
+	if (!p) {
+		tell_unknown(n, now, path, out);
 		return V_DROP_STATE;
+	}
 	if (!ip_look(&v, packet, len))
 		return V_DROP_MALFORMED;
+	if (!is_for(&t->setup.peer, &v))
+		return V_DROP_SOURCE;
 	verdict = tunnel_send(t, now, packet, v.len, v.ecn, out);
 	/* only the first packet of a silence, and worn keys, need an earlier alarm */
 	if (quiet || t->keys.gen[t->keys.current & 3].sent >= t->rules.rekey_packets)
