@@ -40,8 +40,10 @@
 #include "net/io/metrics.h"
 #include "net/io/owner.h"
 #include "net/io/prompt.h"
+#include "net/io/usage.h"
 #include "net/proto/wire.h"
 #include "roles/admin.h"
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +116,7 @@ static const struct option_row option[OPTIONS] = {
 
 struct call {
 	struct args args;
+	char *const *argv;		/* as it was given, for an upgrade */
 	const char *role;		/* --role=, or the first word if it is one */
 	const char *const *word;	/* the verb, then its arguments alone */
 	unsigned words;
@@ -136,7 +139,7 @@ static const struct verb {
 	int (*admin)(const struct admin *a);
 	int (*run)(struct call *c);
 	void (*print)(FILE *out);
-	void (*complete)(const struct complete *c, FILE *out);
+	void (*complete)(const struct usage *u, FILE *out);
 	const char *text;
 } verb[] = {
 	{ "account", "add", "ID", 1, 1, PASSWORD, .admin = admin_account_add,
@@ -182,74 +185,42 @@ static const struct verb {
 	  .text = "a dictionary for fuzzers" },
 };
 
-static void print_help(void)
+/* ---- the tables, for whoever shows them ---- */
+
+static void with_tables(void (*show)(const struct usage *u, void *arg), void *arg)
 {
-	char left[64];
+	struct usage_role part[ARRAY_SIZE(cast)];
+	struct usage_verb row[ARRAY_SIZE(verb)];
+	struct usage u = { part, ARRAY_SIZE(cast), row, ARRAY_SIZE(verb), option, OPTIONS };
 	size_t i;
 
-	printf("usage: cyphonic [-c FILE] [--role=ROLES]           run, in the foreground\n"
-	       "       cyphonic node [-c FILE]                     the same with --role=node\n"
-	       "       cyphonic [-c FILE] VERB [ARGUMENT...]\n\nRoles:\n");
 	for (i = 0; i < ARRAY_SIZE(cast); i++)
-		printf("  %-28s %s\n", cast[i].role->name, cast[i].role->text);
-	printf("\nVerbs:\n");
-	for (i = 0; i < ARRAY_SIZE(verb); i++) {
-		snprintf(left, sizeof left, "%s%s%s %s", verb[i].name, verb[i].sub ? " " : "",
-			 verb[i].sub ? verb[i].sub : "", verb[i].args);
-		printf("  %-28s %s\n", left, verb[i].text);
-	}
-	printf("\nOptions:\n");
-	for (i = 0; i < OPTIONS; i++) {
-		snprintf(left, sizeof left, "%c%c%s--%s%s%s", option[i].letter ? '-' : ' ',
-			 option[i].letter ? option[i].letter : ' ', option[i].letter ? ", " : "  ",
-			 option[i].name, option[i].arg ? "=" : "", option[i].arg ? option[i].arg : "");
-		printf("  %-28s %s%s%s%s\n", left, option[i].text, option[i].verbs ? " (" : "",
-		       option[i].verbs ? option[i].verbs : "", option[i].verbs ? ")" : "");
-	}
+		part[i] = (struct usage_role){ cast[i].role->name, cast[i].role->text };
+	for (i = 0; i < ARRAY_SIZE(verb); i++)
+		row[i] = (struct usage_verb){ verb[i].name, verb[i].sub, verb[i].args, verb[i].text };
+	show(&u, arg);
 }
 
-/* ---- completion: the same tables for shells ---- */
-
-static void print_completion(void (*print)(const struct complete *c, FILE *out))
+static void show_help(const struct usage *u, void *arg)
 {
-	struct complete_verb row[ARRAY_SIZE(verb)];
-	struct complete c = { row, ARRAY_SIZE(verb), option, OPTIONS };
-	size_t i;
+	usage_print(u);
+}
 
-	for (i = 0; i < ARRAY_SIZE(verb); i++)
-		row[i] = (struct complete_verb){ verb[i].name, verb[i].sub, verb[i].args, verb[i].text };
-	print(&c, stdout);
+static void show_completion(const struct usage *u, void *arg)
+{
+	const struct verb *v = arg;
+
+	v->complete(u, stdout);
+}
+
+static void show_unknown(const struct usage *u, void *arg)
+{
+	const struct call *c = arg;
+
+	usage_unknown(u, c->word, c->words);
 }
 
 /* ---- which verb ---- */
-
-static int unknown_verb(const struct call *c)
-{
-	struct guess g = { .word = c->word[0] };
-	bool first_known = false;
-	char what[32] = "verb";
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(verb); i++)
-		first_known |= strcmp(verb[i].name, c->word[0]) == 0;
-	if (first_known && c->words < 2) {
-		cy_log(LOG_ERROR_, "'%s' alone says too little (cyphonic -h lists what may follow)",
-		       c->word[0]);
-		return EXIT_USAGE;
-	}
-	g.word = c->word[first_known];
-	for (i = 0; i < ARRAY_SIZE(verb); i++)
-		if (!first_known)
-			guess_consider(&g, verb[i].name);
-		else if (verb[i].sub && strcmp(verb[i].name, c->word[0]) == 0)
-			guess_consider(&g, verb[i].sub);
-	for (i = 0; !first_known && i < ARRAY_SIZE(cast); i++)
-		guess_consider(&g, cast[i].role->name);
-	if (first_known)
-		snprintf(what, sizeof what, "%s verb", c->word[0]);
-	guess_say(&g, what, "");
-	return EXIT_USAGE;
-}
 
 /* Fills c->verb and leaves only its arguments in word[]. */
 static int find_verb(struct call *c)
@@ -260,8 +231,10 @@ static int find_verb(struct call *c)
 		if (strcmp(verb[i].name, c->word[0]) == 0 &&
 		    (!verb[i].sub || (c->words > 1 && strcmp(verb[i].sub, c->word[1]) == 0)))
 			c->verb = &verb[i];
-	if (!c->verb)
-		return unknown_verb(c);
+	if (!c->verb) {
+		with_tables(show_unknown, c);
+		return EXIT_USAGE;
+	}
 	skip = c->verb->sub ? 2 : 1;
 	c->word += skip;
 	c->words -= skip;
@@ -431,8 +404,9 @@ static int ask_for_pong(struct call *c)
 
 static int run_daemon(struct call *c, uint32_t bits)
 {
-	struct master_plan plan = { .conf = &c->conf, .role_bits = bits, .call = call_me };
-	char names[64] = "";
+	struct master_plan plan = { .conf = &c->conf, .role_bits = bits, .call = call_me,
+				    .argv = c->argv };
+	char names[64] = "", program[PATH_MAX] = "";
 	size_t i, n = 0;
 
 	for (i = 0; i < ARRAY_SIZE(cast); i++) {
@@ -444,6 +418,11 @@ static int run_daemon(struct call *c, uint32_t bits)
 				      cast[i].role->name);
 	}
 	plan.names = names;
+	/* now: when the file has been replaced, the link no longer says where it was */
+	if (readlink("/proc/self/exe", program, sizeof program - 1) > 0)
+		plan.program = program;
+	else
+		plan.program = c->argv[0];
 	plan.board = board_new();
 	if (!plan.board) {
 		cy_log(LOG_ERROR_, "out of memory");
@@ -485,7 +464,7 @@ static int perform(struct call *c)
 		return EXIT_DONE;
 	}
 	if (c->verb && c->verb->complete) {
-		print_completion(c->verb->complete);
+		with_tables(show_completion, (void *)(uintptr_t)c->verb);
 		return EXIT_DONE;
 	}
 	if (c->args.value[O_TEST])
@@ -515,7 +494,7 @@ static int obey(struct call *c)
 	int status;
 
 	if (c->args.value[O_HELP]) {
-		print_help();
+		with_tables(show_help, NULL);
 		return EXIT_DONE;
 	}
 	if (c->args.value[O_VERSION]) {
@@ -534,7 +513,7 @@ static int obey(struct call *c)
 
 int main(int argc, char **argv)
 {
-	struct call call = { .args = { .option = option, .options = OPTIONS } };
+	struct call call = { .args = { .option = option, .options = OPTIONS }, .argv = argv };
 	int status = args_read(&call.args, argc, argv) ? obey(&call) : EXIT_USAGE;
 
 	if (fflush(stdout) != 0 || ferror(stdout)) {

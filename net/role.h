@@ -56,6 +56,9 @@ struct role {
 	/* The process ends in order: last words to others, before close().  May be NULL. */
 	void (*leave)(void *self, struct now now, struct outbox *out);
 
+	/* What env->conf points to has changed (only keys that apply at once).  May be NULL. */
+	void (*reload)(void *self, struct now now, struct outbox *out);
+
 	/* Datagrams came.  Counts exactly one verdict per segment. */
 	void (*input)(void *self, struct now now, struct batch *in, struct outbox *out);
 	/* Virtual IP packets came from the TUN device: one packet per batch for now. */

@@ -41,10 +41,10 @@ static bool is_mapped(const struct msg_registration_request *m, const struct add
 	return same > 0;
 }
 
-static void forget_paths(struct nms *nms, struct now now, const struct id *id,
+static void forget_paths(struct nms *nms, struct now now, const struct id *id, uint16_t reason,
 			 struct outbox *out)
 {
-	struct nms_note note = { .kind = NMS_FORGET, .a = *id };
+	struct nms_note note = { .kind = NMS_FORGET, .a = *id, .reason = reason };
 	unsigned w;
 
 	for (w = 0; w < nms->env.workers; w++)
@@ -57,7 +57,7 @@ static enum verdict on_leaving(struct nms *nms, struct now now, struct nms_node 
 	/* another run of the same node may have registered since */
 	if (!node->registered || node->reg.boot != m->boot)
 		return V_DROP_STATE;
-	forget_paths(nms, now, &node->link.id, out);
+	forget_paths(nms, now, &node->link.id, REASON_OFFLINE, out);
 	nms_write(nms);
 	registration_delete(nms->env.store, &node->link.id);
 	node->registered = false;
@@ -82,8 +82,7 @@ static enum verdict on_registration(struct nms *nms, struct now now, struct nms_
 		return V_DROP_BODY;
 	if (m.leaving)
 		return on_leaving(nms, now, node, &m, out);
-	if (m.fresh)
-		forget_paths(nms, now, &node->link.id, out);
+	node->fresh |= m.fresh;
 	if (!node->registered || reg->boot != m.boot)
 		memset(reg, 0, sizeof *reg);
 	reg->node_id = node->link.id;
@@ -134,6 +133,9 @@ static enum verdict on_keep_alive(struct nms *nms, struct now now, struct nms_no
 	node->service[f] = *to;
 	if (!node->reg.confirmed[f]) {
 		node->reg.confirmed[f] = 1;
+		if (node->fresh)	/* only now can the other ends reach it again */
+			forget_paths(nms, now, &node->link.id, 0, out);
+		node->fresh = false;
 		node->reg.updated = r.cloud_time;
 		nms_node_store(nms, node);
 	}
@@ -329,6 +331,22 @@ void nms_tell_worker(struct nms *nms, struct now now, unsigned worker,
 		out_worker(out, worker, note, offsetof(struct nms_note, body) + note->len);
 }
 
+/*
+ * Said once: a node that misses it finds out by the silence of its path.  Only nodes that
+ * still use the path ask for a new one, so a restart of a busy node makes no storm.
+ */
+static void tell_lost(struct nms *nms, struct now now, const struct nms_note *note,
+		      struct outbox *out)
+{
+	struct nms_node *node = nms_node_get(nms, now, &note->a);
+	struct msg_path_lost m = { .peer_id = note->b };
+	uint8_t body[MSG_SIZE_path_lost];
+
+	if (node && node->registered)
+		nms_send(nms, now, node, 2, random_u32(), TYPE_PATH_LOST, body,
+			 msg_write_path_lost(body, sizeof body, &m), out);
+}
+
 void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
 		 struct outbox *out)
 {
@@ -358,7 +376,10 @@ void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
 				   TYPE_DIRECTION_REQUEST, note->reason, out);
 		break;
 	case NMS_FORGET:
-		select_forget(nms, now, &note->a, out);
+		select_forget(nms, now, &note->a, note->reason == 0, out);
+		break;
+	case NMS_LOST:
+		tell_lost(nms, now, note, out);
 		break;
 	}
 }

@@ -32,6 +32,7 @@ struct nms_node {
 	uint8_t ip4[4], ip6[16];
 	char fqdn[NAME_SIZE];
 	bool registered;
+	bool fresh;			/* it lost every path; the other ends are told when it is back */
 	struct registration reg;
 	uint64_t challenge[2];		/* by family: what the next Keep Alive must echo, 0: nothing */
 	struct addr service[2];		/* by family: our address that it uses */
@@ -72,7 +73,8 @@ enum nms_note_kind {
 	NMS_TELL,		/* to a's owner: deliver body as type to a, about pair */
 	NMS_TOLD,		/* to the coordinator: a took it, or the reason why not */
 	NMS_REFUSE,		/* to a's owner: its request `transaction` is refused for reason */
-	NMS_FORGET,		/* to all: a lost every path */
+	NMS_FORGET,		/* to all: a lost every path; reason 0: and is back */
+	NMS_LOST,		/* to a's owner: b lost its path to a */
 };
 
 struct nms_note {
@@ -125,7 +127,7 @@ void select_want(struct nms *nms, struct now now, const struct nms_note *want,
 		 struct outbox *out);
 void select_told(struct nms *nms, struct now now, const struct nms_note *told,
 		 struct outbox *out);
-void select_forget(struct nms *nms, struct now now, const struct id *node,
+void select_forget(struct nms *nms, struct now now, const struct id *node, bool is_back,
 		   struct outbox *out);
 /* Forgets those that are over.  To be called every SELECT_SWEEP. */
 void select_sweep(struct nms *nms, struct now now);

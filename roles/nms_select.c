@@ -243,8 +243,19 @@ struct forgetting {
 	struct nms *nms;
 	const struct id *node;		/* NULL: everything */
 	struct now now;
+	bool is_back;			/* it was started again, it did not leave */
 	struct outbox *out;
 };
+
+/* It lost the path this selection made: the other end learns that before it notices silence. */
+static void tell_other_end(const struct forgetting *f, const struct selection *s)
+{
+	bool first = id_equal(f->node, &s->initiator);
+	struct nms_note note = { .kind = NMS_LOST, .a = first ? s->responder : s->initiator,
+				 .b = *f->node };
+
+	nms_tell_worker(f->nms, f->now, id_owner(&note.a, f->nms->env.workers), &note, f->out);
+}
 
 static void forget_one(void *arg, struct link *link)
 {
@@ -256,12 +267,15 @@ static void forget_one(void *arg, struct link *link)
 	/* the other end came anew in the midst of it: the asker may ask again, and must not wait */
 	if (f->node && s->state != DONE && id_equal(f->node, &s->responder))
 		refuse_asker(f->nms, f->now, &s->initiator, s->transaction, REASON_OFFLINE, f->out);
+	if (f->is_back && s->state == DONE)
+		tell_other_end(f, s);
 	drop(f->nms, s);
 }
 
-void select_forget(struct nms *nms, struct now now, const struct id *node, struct outbox *out)
+void select_forget(struct nms *nms, struct now now, const struct id *node, bool is_back,
+		   struct outbox *out)
 {
-	struct forgetting f = { nms, node, now, out };
+	struct forgetting f = { nms, node, now, is_back, out };
 
 	table_each(&nms->selections, forget_one, &f);
 }

@@ -339,7 +339,8 @@ static void set_upstream(struct node *n)
 	dns_upstream(n->dns, found, count);
 }
 
-static bool open_agent(struct node *n, char *err)
+/* Account, password and AS as the configuration has them now. */
+static bool open_login(struct node *n, struct login *login, char *err)
 {
 	const struct config *c = n->env.conf;
 	struct login_wish wish = { .account = c->node_account, .device = c->node_device };
@@ -351,7 +352,12 @@ static bool open_agent(struct node *n, char *err)
 	wish.password = (struct bytes){ (const uint8_t *)n->password, n->password_len };
 	wish.as_n = MIN(c->node_as.n, (unsigned)ARRAY_SIZE(wish.as));
 	memcpy(wish.as, c->node_as.a, wish.as_n * sizeof *wish.as);
-	if (!login_init(&n->login, &wish, err))
+	return login_init(login, &wish, err);
+}
+
+static bool open_agent(struct node *n, char *err)
+{
+	if (!open_login(n, &n->login, err))
 		return false;
 	table_init(&n->peers4);
 	table_init(&n->peers6);
@@ -359,6 +365,28 @@ static bool open_agent(struct node *n, char *err)
 	set_upstream(n);
 	n->relogin = n->env.start.boot;
 	return true;
+}
+
+/* A login that would now be another one is done anew; the rest counts from the next use on. */
+static void node_reload(void *self, struct now now, struct outbox *out)
+{
+	struct node *n = self;
+	struct login fresh;
+	char err[256];
+
+	n->rules = login_rules(n->env.conf);
+	paths_reload(n, now);
+	if (!is_agent(n))
+		return;
+	set_upstream(n);
+	if (!open_login(n, &fresh, err)) {
+		cy_log(LOG_ERROR_, "%s", err);
+		return;
+	}
+	login_stop(&n->login, out);
+	login_free(&n->login);
+	n->login = fresh;
+	n->relogin = now.boot;
 }
 
 static void node_close(void *self)
@@ -420,6 +448,7 @@ const struct role role_node = {
 	.open = node_open,
 	.close = node_close,
 	.leave = node_leave,
+	.reload = node_reload,
 	.input = node_input,
 	.packets = node_packets,
 	.flow = node_flow,

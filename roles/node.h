@@ -115,7 +115,7 @@ struct node {
 	char fqdn[NAME_SIZE], domain[NAME_SIZE];
 	uint8_t net4[4], net6[16], bits4, bits6;
 	struct tunnel_end self;
-	uint64_t key_expiry, cert_expiry;	/* cloud ms */
+	uint64_t key_expiry, cert_expiry, cert_renew;	/* cloud ms */
 	struct tunnel_rules rules;
 	struct table paths;
 	struct carried gone;		/* of paths that ended */
@@ -210,6 +210,8 @@ void paths_close(struct node *n, struct now now, const struct id *path, struct o
 void paths_alarm(struct node *n, struct now now, struct path *p, struct outbox *out);
 /* Adds a path's to a struct carried; for table_each(). */
 void carried_add(void *arg, struct link *link);
+/* The standing tunnels take the rules for rekey and idling. */
+void paths_reload(struct node *n, struct now now);
 /* say: tell the other ends. */
 void paths_close_all(struct node *n, struct now now, bool say, struct outbox *out);
 
@@ -220,6 +222,8 @@ void peers_want_name(struct node *n, struct now now, const char *fqdn, struct ou
 void peers_note(struct node *n, struct now now, unsigned worker, const struct node_note *note,
 		struct outbox *out);
 void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *out);
+/* The other end lost its path to us: makes a new one if ours is in use.  False: there is none. */
+bool peers_lost(struct node *n, struct now now, const struct id *node_id, struct outbox *out);
 void peers_close(struct node *n);
 struct peer *peers_by_name(struct node *n, const char *fqdn);
 struct peer *peer_by_ip(struct node *n, uint8_t family, const uint8_t *ip);
@@ -250,6 +254,7 @@ enum verdict peers_signal(struct node *n, struct now now, const struct msg_heade
 extern const struct dns_ops node_dns_ops;
 
 /* node_route.c */
+void path_close(struct node *n, struct now now, const struct id *path, struct outbox *out);
 enum verdict route_taken(struct node *n, struct now now, const struct msg_header *h,
 			 struct bytes body, struct outbox *out);
 

@@ -259,6 +259,16 @@ static enum verdict on_refusal(struct node *n, struct now now, uint32_t transact
 	return V_ANSWERED;
 }
 
+static enum verdict on_path_lost(struct node *n, struct now now, struct bytes body,
+				 struct outbox *out)
+{
+	struct msg_path_lost m;
+
+	if (msg_read_path_lost(&m, body.p, body.n) != (long)body.n)
+		return V_DROP_BODY;
+	return peers_lost(n, now, &m.peer_id, out) ? V_ANSWERED : V_DROP_STATE;
+}
+
 enum verdict peers_signal(struct node *n, struct now now, const struct msg_header *h,
 			  struct bytes body, struct outbox *out)
 {
@@ -267,6 +277,8 @@ enum verdict peers_signal(struct node *n, struct now now, const struct msg_heade
 		return on_info(n, now, h->transaction, body, out);
 	case TYPE_REFUSAL:
 		return on_refusal(n, now, h->transaction, body, out);
+	case TYPE_PATH_LOST:
+		return on_path_lost(n, now, body, out);
 	case TYPE_ROUTE_DIRECTION_R:
 	case TYPE_ROUTE_DIRECTION_I:
 		return route_taken(n, now, h, body, out);

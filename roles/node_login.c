@@ -11,6 +11,7 @@
 #define LOST_TRIES 3		/* exchanges in a row that the NMS did not answer: some 30 s */
 #define LOST_AGAIN (60 * SEC)	/* between two logins for that; doubled */
 #define LOST_DOUBLED 6u		/* so many times */
+#define RENEW_LEFT 3		/* a new certificate when a third of its life is left */
 #define CLOUD_FILE "cloud-time"
 #define KEY_FILE "node.key"
 
@@ -96,6 +97,7 @@ static bool take_name(struct node *n, const struct msg_login_response *r)
 	memcpy(n->self.tbs_hash, info.tbs_hash, 32);
 	memcpy(n->self.x25519, info.x25519, 32);
 	n->cert_expiry = info.not_after * 1000;
+	n->cert_renew = n->cert_expiry - (info.not_after - info.not_before) * 1000 / RENEW_LEFT;
 	n->known = true;
 	return true;
 }
@@ -208,9 +210,16 @@ void login_again(struct node *n, struct now now)
 {
 	char name[2 * NAME_SIZE];
 	uint8_t csr[2048];
+	size_t len = 0;
 
 	snprintf(name, sizeof name, "%s", n->env.conf->node_device);
-	login_start(&n->login, now, csr, identity_csr(&n->identity, name, csr, sizeof csr));
+	/*
+	 * A certificate with life left is kept: a new one in the midst of a path's set-up would be
+	 * another than the one the other end was told.
+	 */
+	if (!n->known || cloud_ms(&n->cloud, now) >= n->cert_renew)
+		len = identity_csr(&n->identity, name, csr, sizeof csr);
+	login_start(&n->login, now, csr, len);
 	n->relogin = NEVER;
 }
 

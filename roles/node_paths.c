@@ -203,6 +203,27 @@ void paths_alarm(struct node *n, struct now now, struct path *p, struct outbox *
 	settle(n, now, p, out);
 }
 
+struct reloading {
+	struct node *n;
+	struct now now;
+};
+
+static void reload_one(void *arg, struct link *link)
+{
+	struct path *p = LINK_OWNER(link, struct path, link);
+	struct reloading *r = arg;
+
+	tunnel_rule(&p->tunnel, r->now, &r->n->rules);
+	node_alarm(r->n, &p->alarm, ALARM_PATH, r->now.boot);
+}
+
+void paths_reload(struct node *n, struct now now)
+{
+	struct reloading r = { n, now };
+
+	table_each(&n->paths, reload_one, &r);
+}
+
 struct closing {
 	struct node *n;
 	struct now now;

@@ -399,6 +399,38 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 	}
 }
 
+struct identity_search {
+	const struct id *node_id;
+	struct peer *found;
+};
+
+static void match_id(void *arg, struct link *link)
+{
+	struct peer *p = LINK_OWNER(link, struct peer, by4);
+	struct identity_search *s = arg;
+
+	if (id_equal(&p->node_id, s->node_id))
+		s->found = p;
+}
+
+bool peers_lost(struct node *n, struct now now, const struct id *node_id, struct outbox *out)
+{
+	struct identity_search s = { node_id, NULL };
+	struct id old;
+
+	table_each(&n->peers4, match_id, &s);
+	if (!s.found || s.found->state != PEER_UP)
+		return false;
+	old = s.found->path;
+	/* forgotten before it is closed: its end is no news then */
+	memset(&s.found->path, 0, sizeof s.found->path);
+	s.found->state = PEER_IDLE;
+	s.found->asked = 0;
+	path_close(n, now, &old, out);
+	peer_want(n, now, s.found, out);
+	return true;
+}
+
 void peers_want_name(struct node *n, struct now now, const char *fqdn, struct outbox *out)
 {
 	struct peer *p = peers_by_name(n, fqdn);

@@ -79,7 +79,7 @@ static void confirm(struct node *n, struct now now, uint32_t transaction, const 
 		       msg_write_route_confirmation(body, sizeof body, &m), out);
 }
 
-static void close_path(struct node *n, struct now now, const struct id *path, struct outbox *out)
+void path_close(struct node *n, struct now now, const struct id *path, struct outbox *out)
 {
 	struct node_note note = { .kind = NODE_CLOSE, .path = *path };
 
@@ -104,7 +104,7 @@ static void open_path(struct node *n, struct now now, struct peer *p,
 	p->state = PEER_OPENING;
 	p->reason = 0;
 	if (!id_is_zero(&old))
-		close_path(n, now, &old, out);
+		path_close(n, now, &old, out);
 	if (!p->held)
 		node_alarm(n, &p->alarm, ALARM_PEER, now.boot + OPEN_TIMEOUT);
 	node_tell(n, now, id_owner(&m->path, n->env.workers), &note, out);

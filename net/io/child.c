@@ -74,7 +74,7 @@ static void close_others(const struct house *h, unsigned self)
 
 static void own_signals(void)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGPIPE, SIGUSR1, SIGUSR2 };
+	static const int ignored[] = { SIGHUP, SIGINT, SIGPIPE, SIGUSR1 };
 	sigset_t none;
 	unsigned i;
 
@@ -188,7 +188,10 @@ static void bury(struct house *h, unsigned i, int status, uint64_t now)
 		c->pid = 0;
 		return;
 	}
-	if (WIFEXITED(status) && status && !c->deaths && now - c->born < START_TIME) {
+	if (c->renewing) {
+		c->renewing = false;
+		c->again = now;
+	} else if (WIFEXITED(status) && status && !c->deaths && now - c->born < START_TIME) {
 		cy_log(LOG_ERROR_, "%s could not start: stopping", name);
 		h->failed = true;
 	} else {
@@ -223,6 +226,16 @@ static bool tell(struct house *h, unsigned from, unsigned to, int signal)
 			any = true;
 		}
 	return any;
+}
+
+void child_renew_helper(struct house *h)
+{
+	struct child *c = &h->child[h->count];
+
+	if (h->has_helper && c->pid) {
+		c->renewing = true;
+		kill(c->pid, SIGTERM);
+	}
 }
 
 void child_stop(struct house *h, int signal, uint64_t kill_at)

@@ -19,6 +19,7 @@ struct child {
 	uint64_t death[DEATHS_MAX];	/* the last ones, a ring */
 	unsigned deaths;
 	uint64_t again;			/* start at this time; NEVER: not planned */
+	bool renewing;			/* told to end so that its successor starts afresh */
 };
 
 /* Everything the master keeps for life. */
@@ -36,6 +37,7 @@ struct house {
 	struct reporter_setup reporter;
 	struct child child[WORKERS_MAX + 2];	/* workers, then the helper, then the reporter */
 	bool stopping;
+	bool upgrading;			/* stopping, to go on as another version */
 	bool failed;			/* a child could not even start: the master gives up */
 	uint64_t kill_at;		/* stopping: patience ends */
 };
@@ -48,6 +50,8 @@ void child_start_due(struct house *h, uint64_t now);
 void child_reap(struct house *h, uint64_t now);
 /* Tells the workers by this signal, the others when they are gone; kills at kill_at. */
 void child_stop(struct house *h, int signal, uint64_t kill_at);
+/* Lets the helper finish what it has begun and starts it again; requests wait meanwhile. */
+void child_renew_helper(struct house *h);
 /* Progress of stopping; true when nobody is left. */
 bool child_all_gone(struct house *h, uint64_t now);
 /* Boot-clock time of the next thing to do here, or NEVER. */

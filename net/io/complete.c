@@ -4,7 +4,7 @@
  */
 #include "net/io/complete.h"
 
-static bool is_first(const struct complete *c, unsigned i)
+static bool is_first(const struct usage *c, unsigned i)
 {
 	return i == 0 || strcmp(c->verb[i - 1].name, c->verb[i].name) != 0;
 }
@@ -51,7 +51,7 @@ static void described(FILE *out, const char *dash, const char *name, const char 
 }
 
 /* A pattern of options that take their argument as the next word: "-c|--config|--role". */
-static void option_pattern(const struct complete *c, FILE *out)
+static void option_pattern(const struct usage *c, FILE *out)
 {
 	const char *bar = "";
 	unsigned i;
@@ -68,7 +68,7 @@ static void option_pattern(const struct complete *c, FILE *out)
 
 /* ---- bash and zsh: the words so far give verb and sub ---- */
 
-static void sub_pattern(const struct complete *c, FILE *out)
+static void sub_pattern(const struct usage *c, FILE *out)
 {
 	const char *bar = "";
 	unsigned i;
@@ -81,7 +81,7 @@ static void sub_pattern(const struct complete *c, FILE *out)
 }
 
 /* Lines `option) list=(...) ;;` for what is wanted behind an option; fmt has the list's words. */
-static void option_values(const struct complete *c, FILE *out, const char *files, const char *words,
+static void option_values(const struct usage *c, FILE *out, const char *files, const char *words,
 			  const char *nothing)
 {
 	char text[128];
@@ -108,13 +108,13 @@ static void option_values(const struct complete *c, FILE *out, const char *files
 	}
 }
 
-static void word_values(const struct complete *c, FILE *out, const char *files, const char *words)
+static void word_values(const struct usage *c, FILE *out, const char *files, const char *words)
 {
 	char text[128];
 	unsigned i;
 
 	for (i = 0; i < c->verbs; i++) {
-		const struct complete_verb *v = &c->verb[i];
+		const struct usage_verb *v = &c->verb[i];
 
 		if (!wants_file(v->args) && !*choice(text, v->args))
 			continue;
@@ -138,7 +138,7 @@ static bool is_for(const struct option_row *o, const char *verb)
 	return false;
 }
 
-void complete_bash(const struct complete *c, FILE *out)
+void complete_bash(const struct usage *c, FILE *out)
 {
 	unsigned i, k;
 
@@ -190,7 +190,7 @@ void complete_bash(const struct complete *c, FILE *out)
 	      "complete -F _cyphonic cyphonic\n", out);
 }
 
-void complete_zsh(const struct complete *c, FILE *out)
+void complete_zsh(const struct usage *c, FILE *out)
 {
 	unsigned i, k;
 
@@ -263,9 +263,9 @@ static void fish_option(const struct option_row *o, FILE *out)
 	fputc('\n', out);
 }
 
-static void fish_verb(const struct complete *c, unsigned i, FILE *out)
+static void fish_verb(const struct usage *c, unsigned i, FILE *out)
 {
-	const struct complete_verb *v = &c->verb[i];
+	const struct usage_verb *v = &c->verb[i];
 	char text[128];
 	unsigned k;
 
@@ -294,7 +294,7 @@ static void fish_verb(const struct complete *c, unsigned i, FILE *out)
 	}
 }
 
-void complete_fish(const struct complete *c, FILE *out)
+void complete_fish(const struct usage *c, FILE *out)
 {
 	unsigned i;
 

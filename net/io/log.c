@@ -210,9 +210,9 @@ void log_say(struct log *l, enum log_level level, const char *fmt, va_list ap)
 	if (level > loudest)
 		return;
 	vsnprintf(msg, sizeof msg, fmt, ap);
-	/* a name from outside must not make lines, or fields, of its own */
+	/* a name from outside must neither make lines or fields of its own nor command a terminal */
 	for (i = 0; msg[i]; i++)
-		if ((uint8_t)msg[i] < ' ' || msg[i] == 0x7f || (l->json && (uint8_t)msg[i] > 0x7f))
+		if ((uint8_t)msg[i] < ' ' || (uint8_t)msg[i] >= 0x7f)
 			msg[i] = '?';
 	if (!is_enough(l, level, fmt, msg))
 		put(l, level, msg, 0);

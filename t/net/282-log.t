@@ -49,7 +49,7 @@ kill -HUP "${pid[cloud]}"
 is_warn() { [ "$(operator log)" = warn ]; }
 check "HUP takes log.level from the file" eventually 5 is_warn
 check "and says so, for it says nothing afterwards" has 'warn master: log level is now warn, was info'
-! has 'not applied before a restart: .*log'
+! has 'needs a restart: .*log'
 ok $? "it is not among what has to wait for a restart"
 stop a
 "$CY" -c "$W/a.yaml" log >"$W/said" 2>&1
