@@ -12,6 +12,7 @@
 #include "net/io/stream.h"
 #include "net/io/tun.h"
 #include "net/io/udp.h"
+#include "net/io/ward.h"
 #include "net/priv.h"
 #include "store/config.h"
 #include "store/store.h"
@@ -61,7 +62,7 @@ struct worker {
 	struct streams *streams;
 	struct alarm *streams_alarm;
 	struct tun tun;
-	struct watch *tun_watch, *channel_watch;
+	struct watch *tun_watch, *channel_watch, *ward_watch;
 	struct channel_note *note;
 	struct office helper, master;
 	uint64_t wake;			/* workers that got notes in this call, by bit */
@@ -328,6 +329,22 @@ static void on_post(void *arg, unsigned what)
 		office_closed(o);
 }
 
+/* The master asks whether we are stuck; the answer says how we are. */
+static void on_question(void *arg, unsigned what)
+{
+	struct worker *w = arg;
+	struct summary said[ROLES_MAX] = { 0 };
+	unsigned i;
+
+	for (i = 0; i < w->setup->roles; i++)
+		if (w->seat[i].role->summary)
+			w->seat[i].role->summary(w->seat[i].self, &said[i]);
+		else
+			strcpy(said[i].text, "ready");
+	if (!ward_answer(w->setup->ward, said, w->setup->roles))
+		watch_set(w->ward_watch, 0);
+}
+
 /* The end of every wake-up. */
 static bool settle(void *arg)
 {
@@ -410,6 +427,9 @@ static bool open_descriptors(struct worker *w)
 	for (i = 0; i < setup->doors; i++)
 		if (!open_door(w, &setup->door[i]))
 			return false;
+	if (setup->ward && !watch_open(w, &w->ward_watch, ward_line(setup->ward), on_question, w,
+				       WATCH_READ))
+		return false;
 	if (!setup->channel)
 		return true;
 	/* the rings may hold what a predecessor was woken for */
@@ -472,6 +492,8 @@ static bool worker_open(struct worker *w)
 	}
 	for (i = 0; i < w->setup->roles; i++)
 		seat_tick(&w->seat[i]);
+	if (w->setup->ward)
+		on_question(w, 0);
 	return true;
 out:
 	cy_log(LOG_ERROR_, "worker %u cannot start: %s", w->setup->index, err);
@@ -532,6 +554,7 @@ static void worker_close(struct worker *w)
 		watch_free(w->inlet[i].watch);
 	watch_free(w->tun_watch);
 	watch_free(w->channel_watch);
+	watch_free(w->ward_watch);
 	watch_free(w->helper.watch);
 	watch_free(w->master.watch);
 	post_close(&w->helper.post);
