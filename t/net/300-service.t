@@ -61,6 +61,16 @@ ok $? "the services' line counts nodes over all workers"
 eventually 8 told a 'STATUS=node laptop.cyphonic.internal ready, 1 peer'
 ok $? "the node's line counts its peers"
 
+modes() { for p in $(pgrep -P "${pid[$1]}"); do awk '/^Seccomp:/ { print $2 }' "/proc/$p/status"; done; }
+if [[ $O = *san ]]; then
+	log cloud 'sandbox: off, because'
+	ok $? "a build for the sanitizer has no sandbox, and says so"
+else
+	is "every worker and the helper are in a seccomp filter" "$(modes cloud | tr '\n' ' ')$(modes a)" "2 2 2 2"
+	log cloud 'sandbox: seccomp yes, landlock' && log a 'sandbox: seccomp yes, landlock'
+	ok $? "and the log says what of the sandbox the kernel has"
+fi
+
 victim=$(child cloud 1)
 begin=$(date +%s%N)
 kill -STOP "$victim"
