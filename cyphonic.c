@@ -118,7 +118,7 @@ static const struct option_row option[OPTIONS] = {
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
-	[O_JSON] = { 0, "json", NULL, "account device ca status ping", "results as JSON" },
+	[O_JSON] = { 0, "json", NULL, "account device ca status dns ping", "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
 	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
 	[O_COUNT] = { 'c', "count", "N", "ping", "ping so often, default 1" },
@@ -134,6 +134,7 @@ struct call {
 };
 
 static int ask_for_status(struct call *c);
+static int ask_for_names(struct call *c);
 static int ask_for_pong(struct call *c);
 
 enum { PASSWORD = 1, NO_STORE = 2 };
@@ -168,6 +169,8 @@ static const struct verb {
 	{ "ca", "fingerprint", "", 0, 0, NO_STORE, .admin = admin_ca_fingerprint,
 	  .text = "what nodes write as node.root" },
 	{ "status", NULL, "", 0, 0, 0, .run = ask_for_status, .text = "what the running daemon does" },
+	{ "dns", NULL, "[NAME]", 0, 1, 0, .run = ask_for_names,
+	  .text = "how names are resolved here, and who answers for a name" },
 	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
 	  .text = "ask another node over the overlay for a sign of life" },
 	{ "print", "config-example", "", 0, 0, 0, .print = config_print_example,
@@ -347,6 +350,15 @@ static int ask_for_status(struct call *c)
 	struct ask a = ask_of(c);
 
 	return ask_status(&a);
+}
+
+static int ask_for_names(struct call *c)
+{
+	struct ask a = ask_of(c);
+
+	a.role[0] = role_node.name;
+	a.roles = 1;
+	return ask_dns(&a, c->words ? c->word[0] : NULL);
 }
 
 static int ask_for_pong(struct call *c)

@@ -110,10 +110,15 @@ static void from_worker(struct node *n, struct now now, const struct note *note,
 	on_note(n, now, note->worker, &m, out);
 }
 
-static void from_master(struct node *n, struct now now, struct bytes data)
+static void from_master(struct node *n, struct now now, struct bytes data, struct outbox *out)
 {
+	struct priv_resolver r;
 	struct priv_answer a;
 
+	if (data.n == sizeof r && is_agent(n)) {
+		memcpy(&r, data.p, sizeof r);
+		resolver_heard(n, &r);
+	}
 	if (data.n != sizeof a)
 		return;
 	memcpy(&a, data.p, sizeof a);
@@ -126,6 +131,7 @@ static void from_master(struct node *n, struct now now, struct bytes data)
 		cy_log(LOG_ERROR_, "TUN device: %s", a.text);
 		n->tun_again = now.boot + TUN_AGAIN;
 	}
+	login_ask_master(n, a.failed ? PRIV_DNS_DOWN : PRIV_DNS_UP, out);
 }
 
 static void node_note(void *self, struct now now, const struct note *note, struct outbox *out)
@@ -133,7 +139,7 @@ static void node_note(void *self, struct now now, const struct note *note, struc
 	if (note->from == NOTE_WORKER)
 		from_worker(self, now, note, out);
 	else if (note->from == NOTE_MASTER)
-		from_master(self, now, note->data);
+		from_master(self, now, note->data, out);
 }
 
 /* ---- packets ---- */
@@ -258,6 +264,9 @@ static void ring(struct node *n, struct now now, struct timer *t, struct outbox 
 
 static void tick_agent(struct node *n, struct now now, struct outbox *out)
 {
+	if (!n->looked)
+		login_ask_master(n, PRIV_DNS_LOOK, out);
+	n->looked = true;
 	if (now.boot >= n->relogin)
 		login_again(n, now);
 	login_tick(&n->login, now, cloud_ms(&n->cloud, now) / 1000, out);
@@ -266,7 +275,7 @@ static void tick_agent(struct node *n, struct now now, struct outbox *out)
 		login_if_lost(n, now, out);
 	}
 	if (now.boot >= n->tun_again)
-		login_ask_tun(n, out);
+		login_ask_master(n, PRIV_TUN_UP, out);
 	dns_tick(n->dns, now, out);
 }
 

@@ -1,5 +1,6 @@
 /* ask.c - one question, one line of JSON back, from each role of each worker in turn. */
 #include "net/io/ask.h"
+#include "net/io/ask_agent.h"
 #include "net/io/door.h"
 #include "net/io/show.h"
 #include <errno.h>
@@ -219,6 +220,15 @@ static json_t *ping_workers(const struct ask *a, const json_t *question)
 	if (silent)
 		errno = ETIMEDOUT;
 	return last;
+}
+
+json_t *ask_agent(const struct ask *a, const json_t *question)
+{
+	json_t *answer = ping_workers(a, question);
+
+	if (!answer)
+		no_daemon(a, errno);
+	return answer;
 }
 
 static int ping_once(const struct ask *a, const char *name, json_t *question)

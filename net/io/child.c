@@ -60,6 +60,8 @@ static void close_others(const struct house *h, unsigned self)
 		close(h->worker[0].tun);
 	close(h->signals);
 	close(h->lock);
+	if (h->resolv.fd >= 0)
+		close(h->resolv.fd);
 }
 
 static void own_signals(void)

@@ -7,6 +7,7 @@
 
 #include "net/io/helper.h"
 #include "net/io/owner.h"
+#include "net/io/resolv.h"
 #include <sys/types.h>
 
 #define DEATHS_MAX 5			/* so many deaths ... */
@@ -32,6 +33,7 @@ struct house {
 	struct helper_setup desk;	/* its fd[]: the helper's ends */
 	int master_end[WORKERS_MAX];	/* of each worker's `master` */
 	int signals, lock;
+	struct resolv resolv;
 	struct child child[WORKERS_MAX + 1];	/* workers, then the helper */
 	bool stopping;
 	bool failed;			/* a child could not even start: the master gives up */

@@ -215,8 +215,7 @@ device() {
 	operator device add "$1" "$2" >/dev/null || bail "the operator makes device $2"
 }
 
-# node HOST ACCOUNT DEVICE [LINES]: starts a node without waiting; LINES go under node:
-node() {
+write_node_config() {
 	cat >"$W/$1.yaml" <<END
 role: node
 state: $W/$1
@@ -229,8 +228,14 @@ node:
   account: $2
   device: $3
   password-file: $W/password
+  resolver: ${node_resolver:-off}
 ${4-}
 END
+}
+
+# node HOST ACCOUNT DEVICE [LINES]: starts a node without waiting; LINES go under node:
+node() {
+	write_node_config "$@"
 	start "$1" "$1" "$CY" -c "$W/$1.yaml" node
 }
 
