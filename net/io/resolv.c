@@ -137,9 +137,9 @@ static void undo(struct clerk *c)
 }
 
 /* What a daemon left that could not end in order. */
-static void repair(const struct clerk *c)
+static void repair(void)
 {
-	char err[RESOLV_ERR], other[16], *text = malloc(RESOLV_TEXT), *theirs = malloc(RESOLV_TEXT);
+	char err[RESOLV_ERR], writer[16], *text = malloc(RESOLV_TEXT), *theirs = malloc(RESOLV_TEXT);
 	struct claim claim;
 
 	if (!text || !theirs)
@@ -148,7 +148,8 @@ static void repair(const struct clerk *c)
 	text_give_back(theirs, text, &claim);
 	free(text);
 	free(theirs);
-	if (claim.ours && !file_is_anothers(RESOLV_CONF, c->conf->node_tun, other)) {
+	/* who is still there gives it back himself */
+	if (claim.ours && !file_is_anothers(RESOLV_CONF, "", writer)) {
 		if (file_down(RESOLV_CONF, 0, err))
 			cy_log(LOG_WARN, RESOLV_CONF " repaired: a node that could not end in order had "
 			       "left its lines there");
@@ -210,8 +211,9 @@ static void make_wish(struct clerk *c, const struct priv_request *q)
 		w->owns = ip_parse(&w->own[0], "127.0.0.45", 53);
 }
 
-static bool has_other_port(const struct wish *w, char *err)
+static bool is_refused(const struct clerk *c, char *err)
 {
+	const struct wish *w = &c->wish;
 	unsigned i;
 
 	for (i = 0; i < w->owns; i++)
@@ -220,7 +222,11 @@ static bool has_other_port(const struct wish *w, char *err)
 				 w->own[i].port);
 			return true;
 		}
-	return false;
+	if (c->way == WAY_RESOLVED || !file_is_shared(RESOLV_CONF))
+		return false;
+	snprintf(err, RESOLV_ERR, "this network namespace has no " RESOLV_CONF " of its own: make "
+		 "/etc/netns/NAME/resolv.conf, or set node.resolver to off");
+	return true;
 }
 
 static void up(struct clerk *c, const struct priv_request *q)
@@ -236,7 +242,7 @@ static void up(struct clerk *c, const struct priv_request *q)
 	undo(c);
 	memset(a, 0, sizeof *a);
 	c->way = look_around(c->conf->node_resolver, &c->which, a->chain, a->text);
-	good = !*a->text && (c->way == WAY_OFF || !has_other_port(&c->wish, a->text)) &&
+	good = !*a->text && (c->way == WAY_OFF || !is_refused(c, a->text)) &&
 	       carry_out(c, false, &s, a->text);
 	if (!good)
 		c->way = WAY_NONE;
@@ -440,7 +446,7 @@ static int live(const struct resolv *r, int fd)
 	}
 	strcpy(c.state.way, "none");
 	lock = lock_files();
-	repair(&c);
+	repair();
 	unlock_files(lock);
 	answer(&c);
 	work(&c);

@@ -8,8 +8,6 @@
 #include "net/io/resolv_way.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -220,6 +218,47 @@ bool file_down(const char *path, int pid, char *err)
 	return good;
 }
 
+static bool same_file(const char *a, const char *b, bool *known)
+{
+	struct stat x, y;
+
+	*known = stat(a, &x) == 0 && stat(b, &y) == 0;
+	return *known && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* 'ip netns exec' without /etc/netns/NAME leaves the host's file in place. */
+bool file_is_shared(const char *path)
+{
+	char hosts[PATH_SIZE];
+	bool known;
+
+	snprintf(hosts, sizeof hosts, "/proc/1/root%.400s", path);
+	return !same_file("/proc/self/ns/net", "/proc/1/ns/net", &known) && known &&
+	       same_file(path, hosts, &known);
+}
+
+/*
+ * A number may have passed to another process since, as after a power failure, or be that of
+ * one nobody has buried yet.
+ */
+static bool is_one_of_us(int pid)
+{
+	char path[32], its[64] = "", own[64] = "-", state = 'Z';
+	FILE *f = fopen("/proc/self/stat", "re");
+
+	if (f && fscanf(f, "%*d (%63[^)]", own) != 1)
+		own[0] = '-';
+	if (f)
+		fclose(f);
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%*d (%63[^)]) %c", its, &state) != 2)
+		state = 'Z';
+	if (f)
+		fclose(f);
+	return state != 'Z' && strcmp(its, own) == 0;
+}
+
 bool file_is_anothers(const char *path, const char *tun, char other[16])
 {
 	struct texts *t = malloc(sizeof *t);
@@ -231,6 +270,5 @@ bool file_is_anothers(const char *path, const char *tun, char other[16])
 	text_give_back(t->theirs, t->now, &c);
 	free(t);
 	snprintf(other, 16, "%s", c.tun);
-	return c.ours && strcmp(c.tun, tun) != 0 && c.pid > 0 && kill(c.pid, 0) == 0 &&
-	       if_nametoindex(c.tun);
+	return c.ours && strcmp(c.tun, tun) != 0 && is_one_of_us(c.pid);
 }

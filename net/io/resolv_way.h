@@ -70,7 +70,9 @@ bool file_text(const char *path, char *text);
 bool file_up(const char *path, const struct wish *w, struct servers *before, bool *wrote, char *err);
 /* Takes our lines out.  pid: only if this process wrote them; 0: whoever did. */
 bool file_down(const char *path, int pid, char *err);
-/* Whether the file is another living node's; its TUN device's name then. */
+/* We have a network of our own, but share the file with those who have another. */
+bool file_is_shared(const char *path);
+/* Whether a living node with another TUN device than this wrote the file; that one's name then. */
 bool file_is_anothers(const char *path, const char *tun, char other[16]);
 
 /* ---- resolv_conf.c ---- */

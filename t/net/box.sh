@@ -9,7 +9,8 @@ box() {
 	shift
 	mkdir -p "$W/box"
 	mount -t tmpfs box "$W/box" || bail "a tmpfs can be mounted"
-	trap 'umount -l "$W/box"; finish' EXIT
+	trap 'umount -l "$W/box" 2>/dev/null; finish' EXIT
+	rm -f "$W/box.log"
 	mkdir -p "$W/box/usr"
 	cp -a /etc "$W/box/etc"
 	rm -f "$W/box/etc/resolv.conf"
