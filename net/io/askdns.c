@@ -5,11 +5,10 @@
 #include "net/io/ask_agent.h"
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
-#include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <resolv.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -92,26 +91,21 @@ static bool make_question(struct question *q, json_t *state, const char *asked)
 /* "192.0.2.1:53" or "[2001:db8::1]:53" */
 static int dial_server(const char *at)
 {
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6 };
-	struct sockaddr_in four = { .sin_family = AF_INET };
-	char ip[ADDR_TEXT];
-	unsigned port;
+	struct addrinfo wish = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
+	struct addrinfo *found = NULL;
+	char ip[ADDR_TEXT], port[8];
 	int fd = -1;
 
-	if (sscanf(at, "[%63[^]]]:%u", ip, &port) == 2 && inet_pton(AF_INET6, ip, &six.sin6_addr) == 1) {
-		six.sin6_port = htons((uint16_t)port);
-		fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		if (fd >= 0 && connect(fd, (struct sockaddr *)&six, sizeof six) == 0)
-			return fd;
-	} else if (sscanf(at, "%63[^:]:%u", ip, &port) == 2 && inet_aton(ip, &four.sin_addr)) {
-		four.sin_port = htons((uint16_t)port);
-		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		if (fd >= 0 && connect(fd, (struct sockaddr *)&four, sizeof four) == 0)
-			return fd;
-	}
-	if (fd >= 0)
+	if ((sscanf(at, "[%63[^]]]:%7s", ip, port) == 2 || sscanf(at, "%63[^:]:%7s", ip, port) == 2) &&
+	    getaddrinfo(ip, port, &wish, &found) == 0)
+		fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) < 0) {
 		close(fd);
-	return -1;
+		fd = -1;
+	}
+	if (found)
+		freeaddrinfo(found);
+	return fd;
 }
 
 /* The answer's octets, or -1. */

@@ -8,6 +8,7 @@
  *	search example.org
  */
 #include "net/io/resolv_way.h"
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -57,12 +58,20 @@ static bool is_server_line(const char *line)
 	return starts(line, "nameserver") && strchr(" \t", line[10]) && line[10];
 }
 
+/* A home router's is often link-local: fe80::1%eth0 */
 static bool server_of(const char *line, struct addr *a)
 {
-	char word[ADDR_TEXT];
+	char word[ADDR_TEXT + 16], *scope;
 
-	return is_server_line(line) && sscanf(line, " nameserver %63s", word) == 1 &&
-	       ip_parse(a, word, 53);
+	if (!is_server_line(line) || sscanf(line, " nameserver %79s", word) != 1)
+		return false;
+	scope = strchr(word, '%');
+	if (scope)
+		*scope++ = '\0';
+	if (!ip_parse(a, word, 53))
+		return false;
+	a->scope = scope ? if_nametoindex(scope) : 0;
+	return true;
 }
 
 static bool is_own(const struct wish *w, const struct addr *a)

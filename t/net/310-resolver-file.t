@@ -36,14 +36,6 @@ up() {
 	node_inside a alice laptop
 	eventually 10 taken
 }
-# the master last and asleep, so that nobody is left who could undo it
-kill_all() {
-	kill -STOP "${pid[a]}"
-	kill -KILL $(pgrep -P "${pid[a]}")
-	kill -KILL "${pid[a]}"
-	wait "${pid[a]}"
-	unset "pid[a]"
-}
 
 diag "a plain file"
 put
@@ -57,6 +49,20 @@ is "the log has the decision in one line" \
 check "programs find the overlay's names" sh -c "nsenter -m -n -t ${pid[box]} getent ahostsv4 $name | grep -w 198.18.0.2"
 check "and all others as before" sh -c "nsenter -m -n -t ${pid[box]} getent ahostsv4 www.example.com | grep -w 192.0.2.80"
 is "the file keeps its mode" "$(stat -c %a "$etc/resolv.conf")" 640
+inside "$CY" -c "$W/a.yaml" dns --json www.example.com >"$W/a.json"
+python3 - "$W/a.json" >"$W/missing" <<'E'
+import json, re, sys
+manual = open("man/cyphonic.8").read().split("cyphonic.dns.v1")[1].split("\n.Sh ")[0]
+known = set(re.findall(r"[a-z_0-9]+", " ".join(re.findall(r"^\.(?:It )?Cm (.*)$", manual, re.M)))) | {"schema"}
+def keys(o):
+    for v in o.values() if isinstance(o, dict) else o if isinstance(o, list) else []:
+        yield from keys(v)
+    yield from o if isinstance(o, dict) else []
+o = json.load(open(sys.argv[1]))
+assert o["schema"] == "cyphonic.dns.v1"
+print(" ".join(sorted(set(keys(o)) - known)))
+E
+is "every key of dns --json is in the manual" "$?$(cat "$W/missing")" 0
 is "dns NAME: the overlay answers for its own" \
 	"$(inside "$CY" -c "$W/a.yaml" dns laptop | grep -cE "^$name: answered by the overlay at 127.0.0.45:53, NOERROR")" 1
 is "and an upstream server for others" \
@@ -80,7 +86,7 @@ wait "${pid[a]}"
 unset "pid[a]"
 check "of the master: the file is given back at once" eventually 5 given_back
 up
-kill_all
+kill_all a
 check "of every process: the file stays the node's" taken
 up
 eventually 5 dns_is up True
@@ -89,7 +95,7 @@ is "and knows whom to ask for other names" "$(dns_says upstream)" 10.0.0.9:53
 stop a
 check "and gives back the user's file in the end" given_back
 up
-kill_all
+kill_all a
 echo "nameserver 10.0.0.1" >"$W/theirs"
 put
 up

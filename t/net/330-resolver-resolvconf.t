@@ -45,10 +45,7 @@ one() {
 	stop a
 	check "all is as before at the end" asks_others
 	up
-	kill -STOP "${pid[a]}"
-	kill -KILL $(pgrep -P "${pid[a]}")
-	kill -KILL "${pid[a]}"
-	wait "${pid[a]}"
+	kill_all a
 	check "kill -9 of every process leaves its record" asks_us
 	up
 	check "the next start repairs it and says so" grep -q "resolver: resolvconf's record repaired" "$W/a.log"

@@ -66,3 +66,20 @@ print(o if not isinstance(o, list) else " ".join(map(str, o)))' "$1"
 dns_is() {
 	[ "$(dns_says "$1")" = "$2" ]
 }
+
+is_dead() {
+	! grep -q ') [^ZX]' "/proc/$1/stat"
+}
+
+# kill_all NAME: the master last and asleep, so that nobody is left who could undo anything
+kill_all() {
+	local p children
+
+	kill -STOP "${pid[$1]}"
+	children=$(pgrep -P "${pid[$1]}")
+	kill -KILL $children
+	for p in $children; do eventually 5 is_dead "$p"; done
+	kill -KILL "${pid[$1]}"
+	wait "${pid[$1]}"
+	unset "pid[$1]"
+}

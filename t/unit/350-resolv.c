@@ -3,6 +3,7 @@
 #include "crypto/aead.h"
 #include "net/io/priv.h"
 #include "net/io/resolv_way.h"
+#include <net/if.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,6 +89,8 @@ static void whom(void)
 	   "what others write into it stays when ours goes");
 	text_servers(back, &w, &s);
 	ok(s.n == 2 && s.a[0].family == 4 && s.a[1].family == 6, "both families' servers are found");
+	text_servers("nameserver fe80::1%lo\n", &w, &s);
+	ok(s.n == 1 && s.a[0].scope == if_nametoindex("lo"), "a link-local one keeps its interface");
 	text_servers("nameserver 1.2.3\nnameserverx 1.2.3.4\nnameserver\n", &w, &s);
 	ok(s.n == 0, "what is no server is not taken for one");
 }
