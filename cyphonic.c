@@ -33,8 +33,10 @@
 #include "net/io/master.h"
 #include "net/io/owner.h"
 #include "net/io/prompt.h"
+#include "net/io/resolv.h"
 #include "net/proto/wire.h"
 #include "roles/admin.h"
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +137,7 @@ struct call {
 
 static int ask_for_status(struct call *c);
 static int ask_for_names(struct call *c);
+static int repair_names(struct call *c);
 static int ask_for_pong(struct call *c);
 
 enum { PASSWORD = 1, NO_STORE = 2 };
@@ -171,6 +174,8 @@ static const struct verb {
 	{ "status", NULL, "", 0, 0, 0, .run = ask_for_status, .text = "what the running daemon does" },
 	{ "dns", NULL, "[NAME]", 0, 1, 0, .run = ask_for_names,
 	  .text = "how names are resolved here, and who answers for a name" },
+	{ "repair", NULL, "", 0, 0, 0, .run = repair_names,
+	  .text = "take out what a killed node left in the system's name resolution" },
 	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
 	  .text = "ask another node over the overlay for a sign of life" },
 	{ "print", "config-example", "", 0, 0, 0, .print = config_print_example,
@@ -359,6 +364,17 @@ static int ask_for_names(struct call *c)
 	a.role[0] = role_node.name;
 	a.roles = 1;
 	return ask_dns(&a, c->words ? c->word[0] : NULL);
+}
+
+static int repair_names(struct call *c)
+{
+	/* the device lives as long as the node's master */
+	if (if_nametoindex(c->conf.node_tun)) {
+		cy_log(LOG_ERROR_, "a node is running here with the TUN device %s: stop that one, which "
+		       "takes everything back", c->conf.node_tun);
+		return EXIT_FAILED;
+	}
+	return resolv_repair(&c->conf) ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int ask_for_pong(struct call *c)

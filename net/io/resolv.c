@@ -129,16 +129,18 @@ static void undo(struct clerk *c)
 	if (c->way == WAY_RESOLVED)
 		bus_down(c->wish.ifindex);
 	else if (c->way == WAY_RESOLVCONF)
-		resolvconf_down();
+		resolvconf_down(c->wish.tun);
 	else if (c->way == WAY_FILE && !file_down(RESOLV_CONF, (int)getpid(), err))
 		cy_log(LOG_ERROR_, "%s", err);
 	c->way = WAY_NONE;
 	c->state.up = false;
 }
 
-/* What a daemon left that could not end in order. */
-static void repair(void)
+bool resolv_repair(const struct config *conf)
 {
+	bool good = true;
+	int lock = lock_files();
+
 	char err[RESOLV_ERR], writer[16], *text = malloc(RESOLV_TEXT), *theirs = malloc(RESOLV_TEXT);
 	struct claim claim;
 
@@ -150,17 +152,20 @@ static void repair(void)
 	free(theirs);
 	/* who is still there gives it back himself */
 	if (claim.ours && !file_is_anothers(RESOLV_CONF, "", writer)) {
-		if (file_down(RESOLV_CONF, 0, err))
+		good = file_down(RESOLV_CONF, 0, err);
+		if (good)
 			cy_log(LOG_WARN, RESOLV_CONF " repaired: a node that could not end in order had "
 			       "left its lines there");
 		else
 			cy_log(LOG_ERROR_, "%s", err);
 	}
-	if (resolvconf_is_left()) {
-		resolvconf_down();
+	if (resolvconf_is_left(conf->node_tun)) {
+		resolvconf_down(conf->node_tun);
 		cy_log(LOG_WARN, "resolvconf's record repaired: a node that could not end in order had "
 		       "left it there");
 	}
+	unlock_files(lock);
+	return good;
 }
 
 /* ---- what is said of it ---- */
@@ -434,7 +439,6 @@ static int live(const struct resolv *r, int fd)
 {
 	struct clerk c = { .conf = r->conf, .way = WAY_NONE };
 	struct priv_request nothing = { .kind = PRIV_DNS_LOOK };
-	int lock;
 
 	r->call("resolver");
 	make_wish(&c, &nothing);
@@ -445,9 +449,7 @@ static int live(const struct resolv *r, int fd)
 		return 1;
 	}
 	strcpy(c.state.way, "none");
-	lock = lock_files();
-	repair();
-	unlock_files(lock);
+	resolv_repair(c.conf);
 	answer(&c);
 	work(&c);
 	return 0;

@@ -23,6 +23,8 @@ struct resolv {
 	struct priv_request asked;	/* the last change asked for */
 };
 
+/* Takes out what a daemon with this configuration left that could not end in order; says what it did. */
+bool resolv_repair(const struct config *conf);
 /*
  * Starts the process, which first takes out what a daemon left that could not end in order;
  * waits for that.  now: boot clock.  False when it cannot be started; then there is none.

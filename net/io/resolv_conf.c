@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RECORD "lo.cyphonic"
+#define RECORD 32		/* room for a record's name */
 #define PATIENCE_MS 10000
 
 static const char *const records[] = {
@@ -126,18 +126,25 @@ enum resolvconf resolvconf_find(void)
 
 /* ---- our record ---- */
 
+static const char *record_name(char out[RECORD], const char *tun)
+{
+	snprintf(out, RECORD, "lo.%.20s", tun);
+	return out;
+}
+
 const char *resolvconf_records(enum resolvconf which)
 {
 	return which < ARRAY_SIZE(records) ? records[which] : NULL;
 }
 
-bool resolvconf_is_left(void)
+bool resolvconf_is_left(const char *tun)
 {
-	char path[64];
+	char path[80], name[RECORD];
 	unsigned i;
 
 	for (i = 0; i < ARRAY_SIZE(records); i++) {
-		snprintf(path, sizeof path, "%s/" RECORD, records[i] ? records[i] : "");
+		snprintf(path, sizeof path, "%s/%s", records[i] ? records[i] : "",
+			 record_name(name, tun));
 		if (records[i] && access(path, F_OK) == 0)
 			return true;
 	}
@@ -165,7 +172,7 @@ static bool is_first(const struct wish *w, char *err)
 
 bool resolvconf_up(enum resolvconf which, const struct wish *w, char *err)
 {
-	char record[256] = "", said[120], ip[ADDR_TEXT];
+	char record[256] = "", said[120], ip[ADDR_TEXT], name[RECORD];
 	size_t n = 0;
 	unsigned i;
 
@@ -176,21 +183,21 @@ bool resolvconf_up(enum resolvconf which, const struct wish *w, char *err)
 		snprintf(err, RESOLV_ERR, "there is no resolvconf: install it, or set node.resolver to auto");
 		return false;
 	}
-	if (!resolvconf("-a", RECORD, record, said, sizeof said)) {
-		snprintf(err, RESOLV_ERR, "'resolvconf -a " RECORD "' failed: %.100s", said);
+	if (!resolvconf("-a", record_name(name, w->tun), record, said, sizeof said)) {
+		snprintf(err, RESOLV_ERR, "'resolvconf -a %s' failed: %.100s", name, said);
 		return false;
 	}
 	if (is_first(w, err))
 		return true;
-	resolvconf_down();
+	resolvconf_down(w->tun);
 	return false;
 }
 
-void resolvconf_down(void)
+void resolvconf_down(const char *tun)
 {
-	char said[64];
+	char said[64], name[RECORD];
 
-	resolvconf("-d", RECORD, "", said, sizeof said);
+	resolvconf("-d", record_name(name, tun), "", said, sizeof said);
 }
 
 /* Listed in the order in which they count, each under "# resolv.conf from NAME". */

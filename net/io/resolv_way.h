@@ -81,9 +81,9 @@ enum resolvconf { RESOLVCONF_NONE, RESOLVCONF_DEBIAN, RESOLVCONF_OPENRESOLV, RES
 
 enum resolvconf resolvconf_find(void);
 bool resolvconf_up(enum resolvconf which, const struct wish *w, char *err);
-void resolvconf_down(void);
+void resolvconf_down(const char *tun);
 /* A record of ours that a daemon left that could not end in order. */
-bool resolvconf_is_left(void);
+bool resolvconf_is_left(const char *tun);
 void resolvconf_servers(const struct wish *w, struct servers *s);
 /* Directory of its records. */
 const char *resolvconf_records(enum resolvconf which);

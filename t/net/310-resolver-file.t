@@ -63,6 +63,8 @@ assert o["schema"] == "cyphonic.dns.v1"
 print(" ".join(sorted(set(keys(o)) - known)))
 E
 is "every key of dns --json is in the manual" "$?$(cat "$W/missing")" 0
+! inside "$CY" -c "$W/a.yaml" repair 2>"$W/said" && grep -q "a node is running here" "$W/said"
+ok $? "repair is refused while the node runs"
 is "dns NAME: the overlay answers for its own" \
 	"$(inside "$CY" -c "$W/a.yaml" dns laptop | grep -cE "^$name: answered by the overlay at 127.0.0.45:53, NOERROR")" 1
 is "and an upstream server for others" \
@@ -88,6 +90,10 @@ check "of the master: the file is given back at once" eventually 5 given_back
 up
 kill_all a
 check "of every process: the file stays the node's" taken
+inside cp /etc/resolv.conf "$W/ours"
+inside "$CY" -c "$W/a.yaml" repair
+check "repair gives it back" given_back
+cp "$W/ours" "$etc/resolv.conf"
 up
 eventually 5 dns_is up True
 check "the next start repairs it and says so" grep -q "resolver: /etc/resolv.conf repaired" "$W/a.log"
