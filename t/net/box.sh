@@ -9,7 +9,7 @@ box() {
 	shift
 	mkdir -p "$W/box"
 	mount -t tmpfs box "$W/box" || bail "a tmpfs can be mounted"
-	trap 'umount -l "$W/box" 2>/dev/null; finish' EXIT
+	trap 'box_status=$?; umount -l "$W/box" 2>/dev/null; (exit $box_status); finish' EXIT
 	rm -f "$W/box.log"
 	mkdir -p "$W/box/usr"
 	cp -a /etc "$W/box/etc"
