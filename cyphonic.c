@@ -10,6 +10,7 @@
  *
  *	    node A ---- TLS: log in ----> AS	    master: rights, sockets, lock, restarts
  *	       |  \                        |	      |-- helper: CA key, password hashes, accounts
+ *	       |   |                       |	      |-- reporter: metrics, level of the log
  *	       |   `--- UDP: register, --> NMS	      `-- worker 0..n: one loop, all roles each
  *	       |        ask for a path     |
  *	    node B <-----------------------'	    (one box per process, see net/io/master.c)
@@ -30,12 +31,20 @@
  */
 #include "net/io/args.h"
 #include "net/io/ask.h"
+#include "net/io/bundle.h"
+#include "net/io/check.h"
+#include "net/io/complete.h"
+#include "net/io/figures.h"
+#include "net/io/log.h"
 #include "net/io/master.h"
+#include "net/io/metrics.h"
 #include "net/io/owner.h"
 #include "net/io/prompt.h"
 #include "net/io/resolv.h"
+#include "net/io/usage.h"
 #include "net/proto/wire.h"
 #include "roles/admin.h"
+#include <limits.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,52 +60,25 @@ enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
 /* ---- the log ---- */
 
 /* The program's one mutable variable: every room says cy_log(), this is where it ends. */
-static struct {
-	enum log_level level;
-	char who[64];		/* "" for verbs, whose lines are for a person at a terminal */
-} sink = { .level = LOG_INFO };
+static struct log sink = { .level = LOG_INFO, .worker = -1 };
 
 static void call_me(const char *name)
 {
-	snprintf(sink.who, sizeof sink.who, "%s", name);
+	log_name(&sink, name);
 }
 
-static size_t log_head(char *line, size_t room, enum log_level level)
+static void last_words(void)
 {
-	static const char *const word[] = { "error", "warn", "info", "debug" };
-	char when[32];
-	struct timespec t;
-	struct tm tm;
-
-	if (!*sink.who)
-		return (size_t)snprintf(line, room, "cyphonic: ");
-	clock_gettime(CLOCK_REALTIME, &t);
-	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", gmtime_r(&t.tv_sec, &tm));
-	return (size_t)snprintf(line, room, "%s.%03dZ %s %s: ", when, (int)(t.tv_nsec / 1000000),
-				word[level], sink.who);
+	log_flush(&sink);
 }
 
 void cy_log(enum log_level level, const char *fmt, ...)
 {
-	char line[1024];
-	size_t n, i;
 	va_list ap;
 
-	if (level > sink.level)
-		return;
-	n = log_head(line, sizeof line, level);
 	va_start(ap, fmt);
-	n += (size_t)vsnprintf(line + n, sizeof line - n - 1, fmt, ap);
+	log_say(&sink, level, fmt, ap);
 	va_end(ap);
-	n = MIN(n, sizeof line - 2);
-	/* a name from outside must not make lines of its own */
-	for (i = 0; i < n; i++)
-		if ((uint8_t)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
-	line[n] = '\n';
-	/* one write: lines of several processes do not mix */
-	if (write(STDERR_FILENO, line, n + 1) < 0)
-		return;
 }
 
 /* ---- the cast ---- */
@@ -112,7 +94,10 @@ static const struct {
 
 /* ---- options and verbs ---- */
 
-enum { O_CONFIG, O_ROLE, O_TEST, O_HELP, O_VERSION, O_JSON, O_PASSWORD, O_KIND, O_COUNT, OPTIONS };
+enum {
+	O_CONFIG, O_ROLE, O_TEST, O_HELP, O_VERSION, O_JSON, O_PASSWORD, O_KIND, O_COUNT, O_RATES, O_WATCH,
+	O_WRITE, O_REDACT, OPTIONS
+};
 
 static const struct option_row option[OPTIONS] = {
 	[O_CONFIG] = { 'c', "config", "FILE", NULL, "configuration, default " CONFIG_FILE },
@@ -120,14 +105,20 @@ static const struct option_row option[OPTIONS] = {
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
-	[O_JSON] = { 0, "json", NULL, "account device ca status dns ping", "results as JSON" },
+	[O_JSON] = { 0, "json", NULL, "account device ca status dns ping log debug test",
+		     "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
 	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
 	[O_COUNT] = { 'c', "count", "N", "ping", "ping so often, default 1" },
+	[O_RATES] = { 0, "rates", "SECONDS", "status", "look twice, for what happens per second" },
+	[O_WATCH] = { 0, "watch", "SECONDS", "status", "the same again and again" },
+	[O_WRITE] = { 0, "write", "FILE", "metrics", "into FILE at once, for a textfile collector" },
+	[O_REDACT] = { 0, "redact", "none|some|more", "debug", "how much is replaced, default some" },
 };
 
 struct call {
 	struct args args;
+	char *const *argv;		/* as it was given, for an upgrade */
 	const char *role;		/* --role=, or the first word if it is one */
 	const char *const *word;	/* the verb, then its arguments alone */
 	unsigned words;
@@ -139,6 +130,9 @@ static int ask_for_status(struct call *c);
 static int ask_for_names(struct call *c);
 static int repair_names(struct call *c);
 static int ask_for_pong(struct call *c);
+static int ask_for_metrics(struct call *c);
+static int ask_for_log(struct call *c);
+static int make_bundle(struct call *c);
 
 enum { PASSWORD = 1, NO_STORE = 2 };
 
@@ -149,6 +143,7 @@ static const struct verb {
 	int (*admin)(const struct admin *a);
 	int (*run)(struct call *c);
 	void (*print)(FILE *out);
+	void (*complete)(const struct usage *u, FILE *out);
 	const char *text;
 } verb[] = {
 	{ "account", "add", "ID", 1, 1, PASSWORD, .admin = admin_account_add,
@@ -178,71 +173,62 @@ static const struct verb {
 	  .text = "take out what a killed node left in the system's name resolution" },
 	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
 	  .text = "ask another node over the overlay for a sign of life" },
+	{ "metrics", NULL, "", 0, 0, 0, .run = ask_for_metrics, .text = "its figures, as Prometheus reads them" },
+	{ "log", NULL, "[error|warn|info|debug]", 0, 1, 0, .run = ask_for_log,
+	  .text = "say or set the level of its log" },
+	{ "debug", "bundle", "[FILE]", 0, 1, 0, .run = make_bundle,
+	  .text = "one archive for whoever shall help; holds no secrets" },
+	{ "completion", "bash", "", 0, 0, 0, .complete = complete_bash, .text = "completion for bash" },
+	{ "completion", "zsh", "", 0, 0, 0, .complete = complete_zsh, .text = "completion for zsh" },
+	{ "completion", "fish", "", 0, 0, 0, .complete = complete_fish, .text = "completion for fish" },
 	{ "print", "config-example", "", 0, 0, 0, .print = config_print_example,
 	  .text = "a configuration with every key" },
 	{ "print", "config-manual", "", 0, 0, 0, .print = config_print_manual,
 	  .text = "the keys' list in the manual" },
+	{ "print", "metrics-manual", "", 0, 0, 0, .print = metrics_print_manual,
+	  .text = "the metrics' list in the manual" },
 	{ "print", "wire-manual", "", 0, 0, 0, .print = wire_print_manual,
 	  .text = "the protocol manual's tables" },
 	{ "print", "wire-dictionary", "", 0, 0, 0, .print = wire_print_dictionary,
 	  .text = "a dictionary for fuzzers" },
 };
 
-static void print_help(void)
+/* ---- the tables, for whoever shows them ---- */
+
+static void with_tables(void (*show)(const struct usage *u, void *arg), void *arg)
 {
-	char left[64];
+	struct usage_role part[ARRAY_SIZE(cast)];
+	struct usage_verb row[ARRAY_SIZE(verb)];
+	struct usage u = { part, ARRAY_SIZE(cast), row, ARRAY_SIZE(verb), option, OPTIONS };
 	size_t i;
 
-	printf("usage: cyphonic [-c FILE] [--role=ROLES]           run, in the foreground\n"
-	       "       cyphonic node [-c FILE]                     the same with --role=node\n"
-	       "       cyphonic [-c FILE] VERB [ARGUMENT...]\n\nRoles:\n");
 	for (i = 0; i < ARRAY_SIZE(cast); i++)
-		printf("  %-28s %s\n", cast[i].role->name, cast[i].role->text);
-	printf("\nVerbs:\n");
-	for (i = 0; i < ARRAY_SIZE(verb); i++) {
-		snprintf(left, sizeof left, "%s%s%s %s", verb[i].name, verb[i].sub ? " " : "",
-			 verb[i].sub ? verb[i].sub : "", verb[i].args);
-		printf("  %-28s %s\n", left, verb[i].text);
-	}
-	printf("\nOptions:\n");
-	for (i = 0; i < OPTIONS; i++) {
-		snprintf(left, sizeof left, "%c%c%s--%s%s%s", option[i].letter ? '-' : ' ',
-			 option[i].letter ? option[i].letter : ' ', option[i].letter ? ", " : "  ",
-			 option[i].name, option[i].arg ? "=" : "", option[i].arg ? option[i].arg : "");
-		printf("  %-28s %s%s%s%s\n", left, option[i].text, option[i].verbs ? " (" : "",
-		       option[i].verbs ? option[i].verbs : "", option[i].verbs ? ")" : "");
-	}
+		part[i] = (struct usage_role){ cast[i].role->name, cast[i].role->text };
+	for (i = 0; i < ARRAY_SIZE(verb); i++)
+		row[i] = (struct usage_verb){ verb[i].name, verb[i].sub, verb[i].args, verb[i].text };
+	show(&u, arg);
+}
+
+static void show_help(const struct usage *u, void *arg)
+{
+	usage_print(u);
+}
+
+static void show_completion(const struct usage *u, void *arg)
+{
+	const struct verb *v = arg;
+
+	v->complete(u, stdout);
+}
+
+static void show_unknown(const struct usage *u, void *arg)
+{
+	const struct call *c = arg;
+
+	usage_unknown(u, c->word, c->words);
 }
 
 /* ---- which verb ---- */
-
-static int unknown_verb(const struct call *c)
-{
-	struct guess g = { .word = c->word[0] };
-	bool first_known = false;
-	char what[32] = "verb";
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(verb); i++)
-		first_known |= strcmp(verb[i].name, c->word[0]) == 0;
-	if (first_known && c->words < 2) {
-		cy_log(LOG_ERROR_, "'%s' alone says too little (cyphonic -h lists what may follow)",
-		       c->word[0]);
-		return EXIT_USAGE;
-	}
-	g.word = c->word[first_known];
-	for (i = 0; i < ARRAY_SIZE(verb); i++)
-		if (!first_known)
-			guess_consider(&g, verb[i].name);
-		else if (verb[i].sub && strcmp(verb[i].name, c->word[0]) == 0)
-			guess_consider(&g, verb[i].sub);
-	for (i = 0; !first_known && i < ARRAY_SIZE(cast); i++)
-		guess_consider(&g, cast[i].role->name);
-	if (first_known)
-		snprintf(what, sizeof what, "%s verb", c->word[0]);
-	guess_say(&g, what, "");
-	return EXIT_USAGE;
-}
 
 /* Fills c->verb and leaves only its arguments in word[]. */
 static int find_verb(struct call *c)
@@ -253,8 +239,10 @@ static int find_verb(struct call *c)
 		if (strcmp(verb[i].name, c->word[0]) == 0 &&
 		    (!verb[i].sub || (c->words > 1 && strcmp(verb[i].sub, c->word[1]) == 0)))
 			c->verb = &verb[i];
-	if (!c->verb)
-		return unknown_verb(c);
+	if (!c->verb) {
+		with_tables(show_unknown, c);
+		return EXIT_USAGE;
+	}
 	skip = c->verb->sub ? 2 : 1;
 	c->word += skip;
 	c->words -= skip;
@@ -282,16 +270,19 @@ static uint32_t role_bits(const char *list)
 	return bits;
 }
 
-static int load_config(struct call *c, uint32_t *bits)
+static const char *config_file(const struct call *c)
 {
-	const char *file = c->args.value[O_CONFIG] ? c->args.value[O_CONFIG] : CONFIG_FILE;
+	return c->args.value[O_CONFIG] ? c->args.value[O_CONFIG] : CONFIG_FILE;
+}
 
+static int load_config(struct call *c, uint32_t *bits, FILE *errors)
+{
 	*bits = c->role ? role_bits(c->role) : 0;
 	if (c->role && !*bits) {
 		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, node, all", c->role);
 		return EXIT_USAGE;
 	}
-	return config_load(&c->conf, file, *bits, stderr) ? EXIT_FAILED : EXIT_DONE;
+	return config_load(&c->conf, config_file(c), *bits, errors) ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* ---- doing it ---- */
@@ -350,10 +341,29 @@ static struct ask ask_of(const struct call *c)
 	return a;
 }
 
+/* Seconds between two looks, from the option; false, and said, when it is no such number. */
+static bool take_interval(struct ask *a, const struct option_row *o, const char *text)
+{
+	char *end;
+
+	if (!text)
+		return true;
+	a->interval = strtod(text, &end);
+	if (*end || !(a->interval >= 0.1 && a->interval <= 3600)) {
+		cy_log(LOG_ERROR_, "--%s=%.40s: seconds, from 0.1 to 3600", o->name, text);
+		return false;
+	}
+	return true;
+}
+
 static int ask_for_status(struct call *c)
 {
 	struct ask a = ask_of(c);
 
+	a.watch = c->args.value[O_WATCH] != NULL;
+	if (!take_interval(&a, &option[O_RATES], c->args.value[O_RATES]) ||
+	    !take_interval(&a, &option[O_WATCH], c->args.value[O_WATCH]))
+		return EXIT_USAGE;
 	return ask_status(&a);
 }
 
@@ -377,6 +387,33 @@ static int repair_names(struct call *c)
 	return resolv_repair(&c->conf) ? EXIT_DONE : EXIT_FAILED;
 }
 
+static int ask_for_metrics(struct call *c)
+{
+	struct ask a = ask_of(c);
+
+	return figures_show(&a, c->args.value[O_WRITE]);
+}
+
+static int ask_for_log(struct call *c)
+{
+	struct ask a = ask_of(c);
+
+	return figures_log(&a, c->words ? c->word[0] : NULL);
+}
+
+static int make_bundle(struct call *c)
+{
+	struct ask a = ask_of(c);
+	enum redaction how = REDACT_SOME;
+	const char *text = c->args.value[O_REDACT];
+
+	if (text && !redaction_parse(&how, text)) {
+		cy_log(LOG_ERROR_, "--redact=%.40s: none, some or more", text);
+		return EXIT_USAGE;
+	}
+	return bundle_write(&a, &c->conf, c->words ? c->word[0] : NULL, how);
+}
+
 static int ask_for_pong(struct call *c)
 {
 	struct ask a = ask_of(c);
@@ -395,8 +432,9 @@ static int ask_for_pong(struct call *c)
 
 static int run_daemon(struct call *c, uint32_t bits)
 {
-	struct master_plan plan = { .conf = &c->conf, .role_bits = bits, .call = call_me };
-	char names[64] = "";
+	struct master_plan plan = { .conf = &c->conf, .role_bits = bits, .call = call_me,
+				    .argv = c->argv };
+	char names[64] = "", program[PATH_MAX] = "";
 	size_t i, n = 0;
 
 	for (i = 0; i < ARRAY_SIZE(cast); i++) {
@@ -408,22 +446,40 @@ static int run_daemon(struct call *c, uint32_t bits)
 				      cast[i].role->name);
 	}
 	plan.names = names;
-	sink.level = (enum log_level)c->conf.log_level;
+	/* now: when the file has been replaced, the link no longer says where it was */
+	if (readlink("/proc/self/exe", program, sizeof program - 1) > 0)
+		plan.program = program;
+	else
+		plan.program = c->argv[0];
+	plan.board = board_new();
+	if (!plan.board) {
+		cy_log(LOG_ERROR_, "out of memory");
+		return EXIT_FAILED;
+	}
+	plan.board->level = c->conf.log_level;
+	log_open(&sink, plan.board, c->conf.log_format);
 	call_me("master");
+	atexit(last_words);
 	return master_run(&plan);
 }
 
-static int test_config(const struct call *c)
+static int test_config(struct call *c)
 {
+	char *lines = NULL, err[ERR];
 	struct owner owner;
-	char err[ERR];
+	size_t n = 0;
+	FILE *errors = open_memstream(&lines, &n);
+	uint32_t bits;
+	int status = errors ? load_config(c, &bits, errors) : EXIT_FAILED;
 
-	if (!owner_find(&owner, c->conf.user, err)) {
-		cy_log(LOG_ERROR_, "%s: %s", c->conf.file, err);
-		return EXIT_FAILED;
+	if (!status && !owner_find(&owner, c->conf.user, err)) {
+		fprintf(errors, "%s: %s\n", c->conf.file, err);
+		status = EXIT_FAILED;
 	}
-	printf("%s: good\n", c->conf.file);
-	return EXIT_DONE;
+	if (errors && fclose(errors) == 0 && status != EXIT_USAGE)
+		check_print(config_file(c), lines, c->args.value[O_JSON] != NULL);
+	free(lines);
+	return status;
 }
 
 static int perform(struct call *c)
@@ -435,11 +491,15 @@ static int perform(struct call *c)
 		c->verb->print(stdout);
 		return EXIT_DONE;
 	}
-	status = load_config(c, &bits);
-	if (status)
-		return status;
+	if (c->verb && c->verb->complete) {
+		with_tables(show_completion, (void *)(uintptr_t)c->verb);
+		return EXIT_DONE;
+	}
 	if (c->args.value[O_TEST])
 		return test_config(c);
+	status = load_config(c, &bits, stderr);
+	if (status)
+		return status;
 	if (!c->verb)
 		return run_daemon(c, bits);
 	return c->verb->admin ? administer(c) : c->verb->run(c);
@@ -462,23 +522,26 @@ static int obey(struct call *c)
 	int status;
 
 	if (c->args.value[O_HELP]) {
-		print_help();
+		with_tables(show_help, NULL);
 		return EXIT_DONE;
 	}
 	if (c->args.value[O_VERSION]) {
-		printf("cyphonic %s\n", CYPHONIC_VERSION);
+		if (c->args.value[O_JSON])
+			printf("{\"schema\": \"cyphonic.version.v1\", \"version\": \"%s\"}\n", CYPHONIC_VERSION);
+		else
+			printf("cyphonic %s\n", CYPHONIC_VERSION);
 		return EXIT_DONE;
 	}
 	take_role(c);
 	status = c->words ? find_verb(c) : EXIT_DONE;
-	if (!status && !args_fit(&c->args, c->verb ? c->verb->name : ""))
+	if (!status && !args_fit(&c->args, c->verb ? c->verb->name : c->args.value[O_TEST] ? "test" : ""))
 		status = EXIT_USAGE;
 	return status ? status : perform(c);
 }
 
 int main(int argc, char **argv)
 {
-	struct call call = { .args = { .option = option, .options = OPTIONS } };
+	struct call call = { .args = { .option = option, .options = OPTIONS }, .argv = argv };
 	int status = args_read(&call.args, argc, argv) ? obey(&call) : EXIT_USAGE;
 
 	if (fflush(stdout) != 0 || ferror(stdout)) {

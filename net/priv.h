@@ -15,6 +15,7 @@ enum priv_kind {
 	PRIV_DNS_UP,		/* let the system ask the node's resolver for the domain's names */
 	PRIV_DNS_DOWN,		/* no longer */
 	PRIV_DNS_LOOK,		/* only tell how it is */
+	PRIV_DNS_KEEP,		/* the master's own: leave it so at the end, for a successor */
 };
 
 struct priv_request {

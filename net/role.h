@@ -14,6 +14,9 @@
 struct config;
 struct store;
 
+/* What the loop could not carry out, by kind. */
+enum io_loss { LOST_DATAGRAM, LOST_PACKET, LOST_NOTE, LOST_REQUEST, IO_LOSSES };
+
 /* What a role instance (one per worker) is given for life. */
 struct role_env {
 	const struct config *conf;
@@ -22,6 +25,9 @@ struct role_env {
 	bool restarted;			/* this worker replaces one that died */
 	uint8_t boot_id[16];		/* names this boot of the machine */
 	struct now start;		/* the time of open() */
+	/* Counts so far, of the whole worker; NULL where nothing gets lost. */
+	void (*losses)(const void *io, uint64_t lost[IO_LOSSES]);
+	const void *io;
 };
 
 enum note_from { NOTE_WORKER, NOTE_HELPER, NOTE_MASTER };
@@ -49,6 +55,9 @@ struct role {
 	void (*close)(void *self);
 	/* The process ends in order: last words to others, before close().  May be NULL. */
 	void (*leave)(void *self, struct now now, struct outbox *out);
+
+	/* What env->conf points to has changed (only keys that apply at once).  May be NULL. */
+	void (*reload)(void *self, struct now now, struct outbox *out);
 
 	/* Datagrams came.  Counts exactly one verdict per segment. */
 	void (*input)(void *self, struct now now, struct batch *in, struct outbox *out);

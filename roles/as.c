@@ -23,6 +23,7 @@
 #define CONNECTIONS_MAX 1024		/* at once, per worker */
 #define CONNECTION_LIFE (15 * SEC)	/* from accept to the end */
 #define CREDENTIALS_AGAIN (1 * SEC)
+#define ASKED_MAX 64			/* at the helper at once, of all workers: its work of seconds */
 
 /* One client. */
 struct client {
@@ -31,6 +32,7 @@ struct client {
 	uint32_t handle;
 	struct tls *tls;
 	bool asked;			/* its request is at the helper */
+	bool left;			/* and nobody waits for the answer */
 	size_t got;
 	uint8_t in[4096];
 };
@@ -44,6 +46,8 @@ struct as {
 	struct table clients;		/* struct client by handle */
 	struct timer ask, lead;
 	struct tls_context *tls;	/* NULL until the helper gave the credentials */
+	uint64_t run;			/* see as_notes.h */
+	unsigned asked;			/* logins at the helper */
 	uint64_t logins, refused, failed;
 };
 
@@ -64,6 +68,7 @@ static struct client *client_of(struct as *as, uint32_t handle)
 
 static void client_free(struct as *as, struct client *c)
 {
+	as->asked -= c->asked;
 	table_remove(&as->clients, &c->link);
 	timer_clear(&as->timers, &c->timer);
 	tls_free(c->tls);
@@ -75,6 +80,14 @@ static void client_end(struct as *as, struct client *c, struct outbox *out)
 {
 	out_close(out, c->handle);
 	client_free(as, c);
+}
+
+static void give_up(struct as *as, struct client *c, struct outbox *out)
+{
+	if (c->left)
+		client_free(as, c);
+	else
+		client_end(as, c, out);
 }
 
 static void push_out(struct client *c, struct outbox *out)
@@ -93,7 +106,8 @@ static void ask_helper(struct as *as, struct now now, uint8_t op, uint32_t handl
 
 	buf[0] = op;
 	put32(buf + 1, handle);
-	put64(buf + 5, cloud_ms(&as->cloud, now));
+	put64(buf + 5, as->run);
+	put64(buf + AS_ANSWER_HEAD, cloud_ms(&as->cloud, now));
 	if (n)
 		memcpy(buf + AS_REQUEST_HEAD, body, n);
 	out_helper(out, buf, AS_REQUEST_HEAD + n);
@@ -120,16 +134,41 @@ static void on_accept(struct as *as, struct now now, const struct flow_event *ev
 	timer_set(&as->timers, &c->timer, now.boot + CONNECTION_LIFE);
 }
 
+static void answer(struct as *as, struct client *c, const struct msg_login_response *r,
+		   struct outbox *out)
+{
+	uint8_t buf[HEADER_SIZE + MSG_MAX_login_response];
+	size_t n = msg_write_login_response(buf + HEADER_SIZE, sizeof buf - HEADER_SIZE, r);
+
+	if (r->result)
+		as->refused++;
+	else
+		as->logins++;
+	login_frame(buf, HEADER_SIZE, TYPE_LOGIN_RESPONSE, &r->node_id, n);
+	if (n && tls_write(c->tls, buf, HEADER_SIZE + n))
+		tls_end(c->tls);
+	push_out(c, out);
+	wipe(buf, sizeof buf);
+	client_end(as, c, out);
+}
+
 /* A whole request goes to the helper; anything that cannot become one ends the connection. */
 static void on_request(struct as *as, struct now now, struct client *c, struct outbox *out)
 {
 	long whole = login_whole(c->in, c->got, sizeof c->in, TYPE_LOGIN_REQUEST);
+	struct msg_login_response busy;
 
 	if (whole < 0 || (whole == 0 && c->got == sizeof c->in)) {
 		as->failed++;
 		client_end(as, c, out);
+	} else if (whole > 0 && as->asked >= MAX(ASKED_MAX / as->env.workers, 1u)) {
+		/* one who is told so comes again; one who waits too long does too, for nothing */
+		memset(&busy, 0, sizeof busy);
+		busy.result = REASON_BUSY;
+		answer(as, c, &busy, out);
 	} else if (whole > 0) {
 		c->asked = true;
+		as->asked++;
 		ask_helper(as, now, AS_LOGIN, c->handle, c->in + HEADER_SIZE,
 			   (size_t)whole - HEADER_SIZE, out);
 		wipe(c->in, sizeof c->in);
@@ -169,7 +208,7 @@ static void as_flow(void *self, struct now now, const struct flow_event *ev, str
 		json_decref(request);
 		control_answer(&as->control, ev->handle,
 			       json_pack("{s:o, s:I, s:I, s:I, s:i, s:b}", "status",
-					 control_status("as", &as->env, &as->verdicts),
+					 control_status("as", &as->env, &as->verdicts, now, &as->cloud),
 					 "logins", (json_int_t)as->logins,
 					 "refused", (json_int_t)as->refused,
 					 "failed", (json_int_t)as->failed,
@@ -181,6 +220,8 @@ static void as_flow(void *self, struct now now, const struct flow_event *ev, str
 		on_accept(as, now, ev, out);
 	else if (c && ev->what == FLOW_DATA)
 		on_data(as, now, c, ev->data, out);
+	else if (c && c->asked)
+		c->left = true;		/* it counts until the helper is done with it */
 	else if (c)
 		client_free(as, c);
 }
@@ -218,27 +259,22 @@ static void on_credentials(struct as *as, struct bytes body)
 		cy_log(LOG_ERROR_, "no TLS for the AS: %s", err);
 }
 
-static void on_login_answer(struct as *as, struct client *c, struct bytes body,
-			    struct outbox *out)
+static void on_login_answer(struct as *as, struct now now, struct client *c,
+			    struct bytes body, struct outbox *out)
 {
-	uint8_t buf[HELPER_MESSAGE_MAX + HEADER_SIZE];
 	struct msg_login_response r;
 
-	if (msg_read_login_response(&r, body.p, body.n) < 0) {
+	if (c->left) {
+		client_free(as, c);
+	} else if (msg_read_login_response(&r, body.p, body.n) < 0) {
 		client_end(as, c, out);
-		return;
+	} else {
+		/* the helper may have taken seconds: the node sets its clock by this */
+		if (!r.result)
+			r.cloud_time = cloud_ms(&as->cloud, now);
+		answer(as, c, &r, out);
 	}
-	if (r.result)
-		as->refused++;
-	else
-		as->logins++;
-	login_frame(buf, HEADER_SIZE, TYPE_LOGIN_RESPONSE, &r.node_id, body.n);
-	memcpy(buf + HEADER_SIZE, body.p, body.n);
-	if (tls_write(c->tls, buf, HEADER_SIZE + body.n))
-		tls_end(c->tls);
-	push_out(c, out);
-	wipe(buf, sizeof buf);
-	client_end(as, c, out);
+	wipe(&r, sizeof r);
 }
 
 static void as_note(void *self, struct now now, const struct note *note, struct outbox *out)
@@ -247,7 +283,8 @@ static void as_note(void *self, struct now now, const struct note *note, struct 
 	struct bytes body = { note->data.p + AS_ANSWER_HEAD, note->data.n - AS_ANSWER_HEAD };
 	struct client *c;
 
-	if (note->from != NOTE_HELPER || note->data.n < AS_ANSWER_HEAD)
+	if (note->from != NOTE_HELPER || note->data.n < AS_ANSWER_HEAD ||
+	    get64(note->data.p + 5) != as->run)
 		return;
 	if (note->data.p[0] == AS_CREDENTIALS) {
 		on_credentials(as, body);
@@ -255,7 +292,7 @@ static void as_note(void *self, struct now now, const struct note *note, struct 
 	}
 	c = client_of(as, get32(note->data.p + 1));
 	if (c && c->asked)
-		on_login_answer(as, c, body, out);
+		on_login_answer(as, now, c, body, out);
 }
 
 /* ---- time ---- */
@@ -276,7 +313,7 @@ static void as_tick(void *self, struct now now, struct outbox *out)
 			timer_set(&as->timers, t, now.boot + LEAD_EVERY);
 		} else {
 			as->failed++;
-			client_end(as, TIMER_OWNER(t, struct client, timer), out);
+			give_up(as, TIMER_OWNER(t, struct client, timer), out);
 		}
 	}
 }
@@ -293,6 +330,7 @@ static void *as_open(const struct role_env *env, char *err)
 	if (!as)
 		abort();
 	as->env = *env;
+	as->run = random_u64();
 	lead_open(&as->cloud, env);
 	table_init(&as->clients);
 	timer_set(&as->timers, &as->ask, env->start.boot);

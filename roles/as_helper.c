@@ -228,7 +228,7 @@ static size_t helper_serve(void *self, struct now now, struct bytes request, uin
 	if (request.p[0] == AS_CREDENTIALS)
 		n = credentials(h, answer + AS_ANSWER_HEAD);
 	else if (request.p[0] == AS_LOGIN)
-		n = login(h, get64(request.p + 5), body, answer + AS_ANSWER_HEAD, cap - AS_ANSWER_HEAD);
+		n = login(h, get64(request.p + AS_ANSWER_HEAD), body, answer + AS_ANSWER_HEAD, cap - AS_ANSWER_HEAD);
 	return n ? AS_ANSWER_HEAD + n : 0;
 }
 

@@ -1,8 +1,10 @@
 /*
  * as_notes.h - what AS workers and the helper say to each other.
  *
- *   request: op (8) | handle (32) | cloud time in ms (64) | body
- *   answer:  op (8) | handle (32) | body
+ *   request: op (8) | handle (32) | run (64) | cloud time in ms (64) | body
+ *   answer:  op (8) | handle (32) | run (64) | body
+ * run is a random number of this life of the worker: a successor's handles are its
+ * predecessor's, and nobody may be given the answer to another's login.
  * A login's bodies are the wire's login_request and login_response.  The body of the answer
  * to AS_CREDENTIALS is struct identity, then leaf, issuer and root, each behind its length (16).
  */
@@ -11,7 +13,7 @@
 
 #define AS_CREDENTIALS 1
 #define AS_LOGIN 2
-#define AS_REQUEST_HEAD 13
-#define AS_ANSWER_HEAD 5
+#define AS_REQUEST_HEAD 21
+#define AS_ANSWER_HEAD 13
 
 #endif

@@ -95,9 +95,32 @@ json_t *control_verdicts(const struct verdicts *v)
 	return o;
 }
 
-json_t *control_status(const char *role, const struct role_env *env, const struct verdicts *v)
+static json_t *losses(const struct role_env *env)
 {
-	return json_pack("{s:s, s:i, s:i, s:s, s:o}", "role", role, "worker", (int)env->worker,
-			 "workers", (int)env->workers, "version", CYPHONIC_VERSION,
-			 "verdicts", control_verdicts(v));
+	uint64_t n[IO_LOSSES] = { 0 };
+
+	if (env->losses)
+		env->losses(env->io, n);
+	return json_pack("{s:I, s:I, s:I, s:I}", "datagram", (json_int_t)n[LOST_DATAGRAM],
+			 "packet", (json_int_t)n[LOST_PACKET], "note", (json_int_t)n[LOST_NOTE],
+			 "request", (json_int_t)n[LOST_REQUEST]);
+}
+
+static json_t *clocks(const struct role_env *env, struct now now, const struct cloud *cloud)
+{
+	uint64_t ms = cloud_ms(cloud, now);
+
+	return json_pack("{s:I, s:I, s:I, s:I}", "started", (json_int_t)(env->start.wall / SEC),
+			 "uptime", (json_int_t)((now.boot - env->start.boot) / SEC),
+			 "cloud_ms", (json_int_t)ms,
+			 "difference_ms", (json_int_t)ms - (json_int_t)(now.wall / MS));
+}
+
+json_t *control_status(const char *role, const struct role_env *env, const struct verdicts *v,
+		       struct now now, const struct cloud *cloud)
+{
+	return json_pack("{s:s, s:i, s:i, s:s, s:o, s:o, s:o}", "role", role,
+			 "worker", (int)env->worker, "workers", (int)env->workers,
+			 "version", CYPHONIC_VERSION, "time", clocks(env, now, cloud),
+			 "lost", losses(env), "verdicts", control_verdicts(v));
 }

@@ -4,6 +4,7 @@
 #ifndef CONTROL_H
 #define CONTROL_H
 
+#include "net/proto/cloud.h"
 #include "net/role.h"
 #include <jansson.h>
 
@@ -28,7 +29,8 @@ void control_answer(struct control *c, uint32_t handle, json_t *answer, struct o
 void control_error(struct control *c, uint32_t handle, const char *text, struct outbox *out);
 /* {"delivered": 12, ...}: the verdicts that happened. */
 json_t *control_verdicts(const struct verdicts *v);
-/* The part of every status: role, worker, workers, version, verdicts. */
-json_t *control_status(const char *role, const struct role_env *env, const struct verdicts *v);
+/* The part of every status: role, worker, workers, version, time, lost, verdicts. */
+json_t *control_status(const char *role, const struct role_env *env, const struct verdicts *v,
+		       struct now now, const struct cloud *cloud);
 
 #endif

@@ -41,10 +41,10 @@ static bool is_mapped(const struct msg_registration_request *m, const struct add
 	return same > 0;
 }
 
-static void forget_paths(struct nms *nms, struct now now, const struct id *id,
+static void forget_paths(struct nms *nms, struct now now, const struct id *id, uint16_t reason,
 			 struct outbox *out)
 {
-	struct nms_note note = { .kind = NMS_FORGET, .a = *id };
+	struct nms_note note = { .kind = NMS_FORGET, .a = *id, .reason = reason };
 	unsigned w;
 
 	for (w = 0; w < nms->env.workers; w++)
@@ -57,7 +57,7 @@ static enum verdict on_leaving(struct nms *nms, struct now now, struct nms_node 
 	/* another run of the same node may have registered since */
 	if (!node->registered || node->reg.boot != m->boot)
 		return V_DROP_STATE;
-	forget_paths(nms, now, &node->link.id, out);
+	forget_paths(nms, now, &node->link.id, REASON_OFFLINE, out);
 	nms_write(nms);
 	registration_delete(nms->env.store, &node->link.id);
 	node->registered = false;
@@ -76,13 +76,13 @@ static enum verdict on_registration(struct nms *nms, struct now now, struct nms_
 	struct msg_registration_request m;
 	struct msg_registration_response r = { .family = from->family, .port = from->port };
 	uint8_t p[MSG_SIZE_registration_response];
+	size_t n;
 
 	if (msg_read_registration_request(&m, body.p, body.n) != (long)body.n)
 		return V_DROP_BODY;
 	if (m.leaving)
 		return on_leaving(nms, now, node, &m, out);
-	if (m.fresh)
-		forget_paths(nms, now, &node->link.id, out);
+	node->fresh |= m.fresh;
 	if (!node->registered || reg->boot != m.boot)
 		memset(reg, 0, sizeof *reg);
 	reg->node_id = node->link.id;
@@ -106,8 +106,10 @@ static enum verdict on_registration(struct nms *nms, struct now now, struct nms_
 	r.cloud_time = reg->updated;
 	r.challenge = node->challenge[f];
 	memcpy(r.ip, from->ip, sizeof r.ip);
-	nms_answer(nms, now, node, h, from, to, TYPE_REGISTRATION_RESPONSE, p,
-	       msg_write_registration_response(p, sizeof p, &r), out);
+	n = msg_write_registration_response(p, sizeof p, &r);
+	nms_answer(nms, now, node, h, from, to, TYPE_REGISTRATION_RESPONSE, p, n, out);
+	answers_keep(nms->answers, now, &node->link.id, h->transaction,
+		     TYPE_REGISTRATION_RESPONSE, p, n);
 	return V_ANSWERED;
 }
 
@@ -131,6 +133,9 @@ static enum verdict on_keep_alive(struct nms *nms, struct now now, struct nms_no
 	node->service[f] = *to;
 	if (!node->reg.confirmed[f]) {
 		node->reg.confirmed[f] = 1;
+		if (node->fresh)	/* only now can the other ends reach it again */
+			forget_paths(nms, now, &node->link.id, 0, out);
+		node->fresh = false;
 		node->reg.updated = r.cloud_time;
 		nms_node_store(nms, node);
 	}
@@ -240,6 +245,18 @@ static enum verdict open_by_node(struct nms *nms, struct now now, struct nms_nod
 	return session_open(&node->session, ms, p, n, h, x, body, stamp);
 }
 
+static enum verdict hand_over(struct nms *nms, struct now now, unsigned worker,
+			      const uint8_t *p, size_t n, const struct addr *from,
+			      const struct addr *to, struct outbox *out)
+{
+	struct nms_note note = { .kind = NMS_HANDED, .from = *from, .to = *to,
+				 .len = (uint32_t)n };
+
+	memcpy(note.body, p, n);
+	nms_tell_worker(nms, now, worker, &note, out);
+	return V_HANDED;
+}
+
 static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, size_t n,
 				 const struct addr *from, const struct addr *to,
 				 struct outbox *out)
@@ -250,6 +267,7 @@ static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, si
 	struct bytes body;
 	struct exts x;
 	enum verdict v = gate_check(p, n, &h, &x);
+	unsigned f = from->family == 6, owner;
 
 	if (v != V_PASSED)
 		return v;
@@ -259,34 +277,25 @@ static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, si
 		return V_DROP_TYPE;
 	if (!nms->listening || !tokens_valid(&nms->tokens, ms, h.token))
 		return V_DROP_TOKEN;
+	owner = id_owner(&h.id, nms->env.workers);
+	if (owner != nms->env.worker)
+		return hand_over(nms, now, owner, p, n, from, to, out);
 	node = nms_node_get(nms, now, &h.id);
 	if (!node)
 		return V_DROP_STRANGER;
 	v = open_by_node(nms, now, node, p, n, &h, &x, &body, &stamp);
 	if (v != V_PASSED)
 		return v;
-	if (stamp < nms->started) {
+	if (stamp < MAX(nms->started, node->floor)) {
 		nms_answer_refusal(nms, now, node, &h, from, to, REASON_STALE, out);
 		return V_DROP_STALE;
 	}
 	node->heard = now.boot;
-	node->heard_by = from->family == 6;
 	v = dispatch(nms, now, node, &h, body, from, to, out);
+	if (node->reg.confirmed[f] && addr_equal(&node->reg.mapped[f], from))
+		node->heard_by = (uint8_t)f;
 	nms_node_rearm(nms, node);
 	return v;
-}
-
-static enum verdict hand_over(struct nms *nms, struct now now, const uint8_t *p, size_t n,
-			      const struct batch *in, struct outbox *out)
-{
-	struct nms_note note = { .kind = NMS_HANDED, .from = in->from, .to = in->to };
-
-	if (n > sizeof note.body)
-		return V_DROP_SHORT;
-	note.len = (uint32_t)n;
-	memcpy(note.body, p, n);
-	nms_tell_worker(nms, now, id_owner(gate_id(p), nms->env.workers), &note, out);
-	return V_HANDED;
 }
 
 /* What this batch or note changed is on record before any answer leaves. */
@@ -304,13 +313,8 @@ static void nms_input(void *self, struct now now, struct batch *in, struct outbo
 	enum verdict v;
 
 	for (at = 0; at < in->len; at += n) {
-		uint8_t *p = in->buf + at;
-
 		n = MIN(in->seg ? in->seg : in->len, in->len - at);
-		if (n >= MESSAGE_MIN && id_owner(gate_id(p), nms->env.workers) != nms->env.worker)
-			v = hand_over(nms, now, p, n, in, out);
-		else
-			v = nms_datagram(nms, now, p, n, &in->from, &in->to, out);
+		v = nms_datagram(nms, now, in->buf + at, n, &in->from, &in->to, out);
 		nms->verdicts.count[v]++;
 	}
 	commit(nms);
@@ -325,6 +329,22 @@ void nms_tell_worker(struct nms *nms, struct now now, unsigned worker,
 		nms_on_note(nms, now, note, out);
 	else
 		out_worker(out, worker, note, offsetof(struct nms_note, body) + note->len);
+}
+
+/*
+ * Said once: a node that misses it finds out by the silence of its path.  Only nodes that
+ * still use the path ask for a new one, so a restart of a busy node makes no storm.
+ */
+static void tell_lost(struct nms *nms, struct now now, const struct nms_note *note,
+		      struct outbox *out)
+{
+	struct nms_node *node = nms_node_get(nms, now, &note->a);
+	struct msg_path_lost m = { .peer_id = note->b };
+	uint8_t body[MSG_SIZE_path_lost];
+
+	if (node && node->registered)
+		nms_send(nms, now, node, 2, random_u32(), TYPE_PATH_LOST, body,
+			 msg_write_path_lost(body, sizeof body, &m), out);
 }
 
 void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
@@ -356,7 +376,10 @@ void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
 				   TYPE_DIRECTION_REQUEST, note->reason, out);
 		break;
 	case NMS_FORGET:
-		select_forget(nms, now, &note->a, out);
+		select_forget(nms, now, &note->a, note->reason == 0, out);
+		break;
+	case NMS_LOST:
+		tell_lost(nms, now, note, out);
 		break;
 	}
 }
@@ -372,6 +395,7 @@ static void nms_note(void *self, struct now now, const struct note *note, struct
 	memcpy(&n, note->data.p, note->data.n);
 	if (n.len == note->data.n - offsetof(struct nms_note, body))
 		nms_on_note(nms, now, &n, out);
+	wipe(&n, sizeof n);
 	commit(nms);
 }
 
@@ -389,6 +413,7 @@ static void node_tick(struct nms *nms, struct now now, struct nms_node *node, st
 		registration_delete(nms->env.store, &node->link.id);
 	}
 	cy_log(LOG_DEBUG, "%s is offline", node->fqdn);
+	deliver_offline(nms, now, node, out);
 	nms_node_free(nms, node);
 }
 
@@ -419,6 +444,9 @@ static void nms_tick(void *self, struct now now, struct outbox *out)
 		} else if (t == &nms->ready) {
 			if (!take_tokens(nms))
 				timer_set(&nms->timers, t, now.boot + READY_AGAIN);
+		} else if (t == &nms->sweep) {
+			select_sweep(nms, now);
+			timer_set(&nms->timers, t, now.boot + SELECT_SWEEP);
 		} else {
 			node_tick(nms, now, TIMER_OWNER(t, struct nms_node, timer), out);
 		}
@@ -441,7 +469,7 @@ static void nms_flow(void *self, struct now now, const struct flow_event *ev, st
 	json_decref(request);
 	control_answer(&nms->control, ev->handle,
 		       json_pack("{s:o, s:i, s:i, s:I, s:I, s:I}", "status",
-				 control_status("nms", &nms->env, &nms->verdicts),
+				 control_status("nms", &nms->env, &nms->verdicts, now, &nms->cloud),
 				 "nodes", (int)nms->nodes.n, "selections", (int)nms->selections.n,
 				 "paths", (json_int_t)nms->paths,
 				 "refusals", (json_int_t)nms->refusals,
@@ -473,6 +501,7 @@ static void *nms_open(const struct role_env *env, char *err)
 	if (!nms->answers)
 		abort();
 	timer_set(&nms->timers, &nms->lead, env->start.boot + LEAD_EVERY);
+	timer_set(&nms->timers, &nms->sweep, env->start.boot + SELECT_SWEEP);
 	if (!take_tokens(nms))
 		timer_set(&nms->timers, &nms->ready, env->start.boot + READY_AGAIN);
 	registration_each(env->store, revive, nms);

@@ -27,15 +27,17 @@ struct nms_node {
 	struct common_key key;		/* what session was made of, to see a new login */
 	uint64_t reread;		/* boot time of the newest look for a new key */
 	uint64_t looked;		/* and at whether it may still talk */
-	uint64_t floor;			/* cloud ms: what was stamped before may have been heard by the last session */
+	bool barred;			/* it may not */
+	uint64_t floor;			/* cloud ms: an earlier session may have heard older stamps */
 	uint8_t ip4[4], ip6[16];
 	char fqdn[NAME_SIZE];
 	bool registered;
+	bool fresh;			/* it lost every path; the other ends are told when it is back */
 	struct registration reg;
 	uint64_t challenge[2];		/* by family: what the next Keep Alive must echo, 0: nothing */
 	struct addr service[2];		/* by family: our address that it uses */
 	uint64_t heard;			/* boot time */
-	uint8_t heard_by;		/* family index of that */
+	uint8_t heard_by;		/* family index of the confirmed address it last used */
 	struct delivery *deliveries;
 };
 
@@ -66,12 +68,13 @@ struct nms {
 
 /* What workers of one NMS tell each other; only the used part of body travels. */
 enum nms_note_kind {
-	NMS_HANDED,		/* a datagram that the kernel steered wrongly: from, to, body */
+	NMS_HANDED,		/* a datagram steered wrongly, its token good: from, to, body */
 	NMS_WANT,		/* to the coordinator: node a wants a path to node b; transaction */
 	NMS_TELL,		/* to a's owner: deliver body as type to a, about pair */
 	NMS_TOLD,		/* to the coordinator: a took it, or the reason why not */
 	NMS_REFUSE,		/* to a's owner: its request `transaction` is refused for reason */
-	NMS_FORGET,		/* to all: a lost every path */
+	NMS_FORGET,		/* to all: a lost every path; reason 0: and is back */
+	NMS_LOST,		/* to a's owner: b lost its path to a */
 };
 
 struct nms_note {
@@ -105,7 +108,7 @@ void nms_node_store(struct nms *nms, struct nms_node *node);
 uint64_t nms_registration_life(const struct nms *nms);
 /* Opens the live transaction of this batch if it is not open yet. */
 void nms_write(struct nms *nms);
-/* To a node at its address of family index f, or the one it was heard from last (f = 2). */
+/* To a node at its confirmed address of family f (0, 1), or the one it last used (f = 2). */
 void nms_send(struct nms *nms, struct now now, struct nms_node *node, unsigned f,
 	      uint32_t transaction, uint8_t type, const void *body, size_t n,
 	      struct outbox *out);
@@ -124,7 +127,7 @@ void select_want(struct nms *nms, struct now now, const struct nms_note *want,
 		 struct outbox *out);
 void select_told(struct nms *nms, struct now now, const struct nms_note *told,
 		 struct outbox *out);
-void select_forget(struct nms *nms, struct now now, const struct id *node,
+void select_forget(struct nms *nms, struct now now, const struct id *node, bool is_back,
 		   struct outbox *out);
 /* Forgets those that are over.  To be called every SELECT_SWEEP. */
 void select_sweep(struct nms *nms, struct now now);
@@ -140,6 +143,8 @@ enum verdict deliver_confirmed(struct nms *nms, struct now now, struct nms_node 
 			       uint32_t transaction, struct bytes body, struct outbox *out);
 void deliver_tick(struct nms *nms, struct now now, struct nms_node *node, struct outbox *out);
 uint64_t deliver_expiry(const struct nms_node *node);
+/* The node is gone: those who wait for its confirmation are told. */
+void deliver_offline(struct nms *nms, struct now now, struct nms_node *node, struct outbox *out);
 void deliver_close(struct nms_node *node);
 
 #endif

@@ -29,6 +29,20 @@ static void delivery_free(struct delivery *d)
 	free(d);
 }
 
+/* A newer Route Direction of a pair makes the older one void. */
+static void supersede(struct nms_node *node, const struct id *pair)
+{
+	struct delivery *d, *next;
+
+	for (d = node->deliveries; d; d = next) {
+		next = d->next;
+		if (id_equal(&d->pair, pair)) {
+			unlink_delivery(node, d);
+			delivery_free(d);
+		}
+	}
+}
+
 void deliver_start(struct nms *nms, struct now now, const struct nms_note *tell,
 		   struct outbox *out)
 {
@@ -47,6 +61,7 @@ void deliver_start(struct nms *nms, struct now now, const struct nms_note *tell,
 		delivery_free(d);
 		return;
 	}
+	supersede(node, &d->pair);
 	d->next = node->deliveries;
 	node->deliveries = d;
 	deliver_tick(nms, now, node, out);
@@ -102,6 +117,17 @@ uint64_t deliver_expiry(const struct nms_node *node)
 	for (d = node->deliveries; d; d = d->next)
 		at = MIN(at, exchange_expiry(&d->exchange));
 	return at;
+}
+
+void deliver_offline(struct nms *nms, struct now now, struct nms_node *node, struct outbox *out)
+{
+	while (node->deliveries) {
+		struct delivery *d = node->deliveries;
+
+		unlink_delivery(node, d);
+		report(nms, now, node, d, REASON_OFFLINE, out);
+		delivery_free(d);
+	}
 }
 
 void deliver_close(struct nms_node *node)

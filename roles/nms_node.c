@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define REREAD_EVERY (100 * MS)		/* looks for a new Common Key of one node */
+#define LOOK_EVERY (5 * SEC)		/* whether a node may still talk */
 #define UNHEARD_MAX 3			/* keep-alive intervals */
 
 static void take_device(struct nms_node *node, const struct device *d)
@@ -25,20 +26,48 @@ static bool may_talk(struct nms *nms, struct now now, const struct id *id, struc
 	       d->key_expiry > cloud_ms(&nms->cloud, now);
 }
 
+/* Disabled, deleted, or its key ran out, while it is known here: it is not heard any more. */
+static bool is_barred(struct nms *nms, struct now now, struct nms_node *node)
+{
+	struct device d;
+	enum store_result r;
+
+	if (now.boot - node->looked < LOOK_EVERY)
+		return node->barred;
+	node->looked = now.boot;
+	r = device_by_id(nms->env.store, &node->link.id, &d);
+	/* a store that fails bars nobody */
+	node->barred = r == STORE_MISSING ||
+		(r == STORE_OK && (d.disabled || d.key_expiry <= cloud_ms(&nms->cloud, now)));
+	wipe(&d, sizeof d);
+	return node->barred;
+}
+
+/* What an earlier session of this node may have heard is older than the silence that ended it. */
+static uint64_t replay_floor(struct nms *nms, struct now now)
+{
+	uint64_t ms = cloud_ms(&nms->cloud, now), life = nms_registration_life(nms) / MS;
+
+	return ms - MIN(ms, life);
+}
+
 struct nms_node *nms_node_get(struct nms *nms, struct now now, const struct id *id)
 {
 	struct link *link = table_get(&nms->nodes, id);
 	struct nms_node *node = LINK_OWNER(link, struct nms_node, link);
 	struct device d;
 
-	if (node || !may_talk(nms, now, id, &d))
-		return node;
+	if (node)
+		return is_barred(nms, now, node) ? NULL : node;
+	if (!may_talk(nms, now, id, &d))
+		return NULL;
 	node = calloc(1, sizeof *node);
 	if (!node)
 		abort();
 	node->link.id = *id;
 	take_device(node, &d);
-	node->heard = now.boot;
+	node->heard = node->looked = now.boot;
+	node->floor = replay_floor(nms, now);
 	node->registered = registration_get(nms->env.store, id, &node->reg) == STORE_OK;
 	table_add(&nms->nodes, &node->link);
 	nms_node_rearm(nms, node);
@@ -114,10 +143,13 @@ void nms_send(struct nms *nms, struct now now, struct nms_node *node, unsigned f
 
 	if (f > 1)
 		f = node->heard_by;
-	if (!node->reg.mapped[f].family)
+	if (!node->reg.confirmed[f])
 		f = !f;
+	/* nothing goes unasked to an address that has not echoed its challenge */
+	if (!node->reg.confirmed[f])
+		return;
 	len = session_seal(&node->session, ms, transaction, type, 0, body, n, p);
-	if (len && node->reg.mapped[f].family)
+	if (len)
 		out_datagram(out, PORT_MAIN, &node->reg.mapped[f], &node->service[f], p, len);
 }
 

@@ -22,6 +22,7 @@ struct selection {
 	enum selection_state state;
 	uint64_t since;				/* boot time of this state */
 	uint32_t transaction;			/* of the Direction Request */
+	uint32_t telling;			/* of the Route Direction under way */
 	uint16_t len;				/* Route Direction for the initiator, kept until its turn */
 	uint8_t body[DATAGRAM_MAX];
 };
@@ -83,6 +84,7 @@ static size_t describe(const struct msg_route_direction *common, bool initiator,
 		       uint8_t body[DATAGRAM_MAX])
 {
 	struct msg_route_direction m = *common;
+	size_t n;
 
 	m.initiator = initiator;
 	m.peer_id = peer->device.node_id;
@@ -92,7 +94,9 @@ static size_t describe(const struct msg_route_direction *common, bool initiator,
 	m.certificate = (struct bytes){ peer->device.cert, peer->device.cert_len };
 	add_candidate(&m, to, peer, 1);
 	add_candidate(&m, to, peer, 0);
-	return msg_write_route_direction(body, DATAGRAM_MAX - MESSAGE_MIN, &m);
+	n = msg_write_route_direction(body, DATAGRAM_MAX - MESSAGE_MIN, &m);
+	wipe(&m, sizeof m);
+	return n;
 }
 
 static void make_path(struct nms *nms, struct now now, struct msg_route_direction *m)
@@ -114,7 +118,8 @@ static void refuse_asker(struct nms *nms, struct now now, const struct id *asker
 	nms_tell_worker(nms, now, id_owner(asker, nms->env.workers), &note, out);
 }
 
-static void tell(struct nms *nms, struct now now, const struct selection *s,
+/* s may be gone afterwards: a node that is not there is known at once if it is this worker's. */
+static void tell(struct nms *nms, struct now now, struct selection *s,
 		 const struct id *node, uint8_t type, const uint8_t *body, size_t n,
 		 struct outbox *out)
 {
@@ -123,8 +128,10 @@ static void tell(struct nms *nms, struct now now, const struct selection *s,
 
 	/* the low octet names this worker: the confirmation finds its way back */
 	note.transaction = (random_u32() & ~0xffu) | nms->env.worker;
+	s->telling = note.transaction;
 	memcpy(note.body, body, n);
 	nms_tell_worker(nms, now, id_owner(node, nms->env.workers), &note, out);
+	wipe(&note, sizeof note);
 }
 
 static uint16_t decide(struct nms *nms, struct now now, struct selection *s, uint8_t *body,
@@ -206,8 +213,10 @@ void select_told(struct nms *nms, struct now now, const struct nms_note *told,
 		 struct outbox *out)
 {
 	struct selection *s = find(nms, &told->pair);
+	uint8_t body[DATAGRAM_MAX];
 
-	if (!s)
+	/* a late word about a path that another one has replaced says nothing about that one */
+	if (!s || told->transaction != s->telling)
 		return;
 	if (told->reason) {
 		nms->gave_up++;
@@ -217,8 +226,10 @@ void select_told(struct nms *nms, struct now now, const struct nms_note *told,
 	} else if (s->state == TELLING_RESPONDER && id_equal(&told->a, &s->responder)) {
 		s->state = TELLING_INITIATOR;
 		s->since = now.boot;
-		tell(nms, now, s, &s->initiator, TYPE_ROUTE_DIRECTION_I, s->body, s->len, out);
+		memcpy(body, s->body, s->len);
 		wipe(s->body, sizeof s->body);
+		tell(nms, now, s, &s->initiator, TYPE_ROUTE_DIRECTION_I, body, s->len, out);
+		wipe(body, sizeof body);
 	} else if (s->state == TELLING_INITIATOR && id_equal(&told->a, &s->initiator)) {
 		s->state = DONE;
 		s->since = now.boot;
@@ -232,8 +243,19 @@ struct forgetting {
 	struct nms *nms;
 	const struct id *node;		/* NULL: everything */
 	struct now now;
+	bool is_back;			/* it was started again, it did not leave */
 	struct outbox *out;
 };
+
+/* It lost the path this selection made: the other end learns that before it notices silence. */
+static void tell_other_end(const struct forgetting *f, const struct selection *s)
+{
+	bool first = id_equal(f->node, &s->initiator);
+	struct nms_note note = { .kind = NMS_LOST, .a = first ? s->responder : s->initiator,
+				 .b = *f->node };
+
+	nms_tell_worker(f->nms, f->now, id_owner(&note.a, f->nms->env.workers), &note, f->out);
+}
 
 static void forget_one(void *arg, struct link *link)
 {
@@ -245,14 +267,38 @@ static void forget_one(void *arg, struct link *link)
 	/* the other end came anew in the midst of it: the asker may ask again, and must not wait */
 	if (f->node && s->state != DONE && id_equal(f->node, &s->responder))
 		refuse_asker(f->nms, f->now, &s->initiator, s->transaction, REASON_OFFLINE, f->out);
+	if (f->is_back && s->state == DONE)
+		tell_other_end(f, s);
 	drop(f->nms, s);
 }
 
-void select_forget(struct nms *nms, struct now now, const struct id *node, struct outbox *out)
+void select_forget(struct nms *nms, struct now now, const struct id *node, bool is_back,
+		   struct outbox *out)
 {
-	struct forgetting f = { nms, node, now, out };
+	struct forgetting f = { nms, node, now, is_back, out };
 
 	table_each(&nms->selections, forget_one, &f);
+}
+
+struct sweeping {
+	struct nms *nms;
+	struct now now;
+};
+
+static void sweep_one(void *arg, struct link *link)
+{
+	struct selection *s = LINK_OWNER(link, struct selection, link);
+	struct sweeping *w = arg;
+
+	if (w->now.boot - s->since >= (s->state == DONE ? GLARE : STUCK))
+		drop(w->nms, s);
+}
+
+void select_sweep(struct nms *nms, struct now now)
+{
+	struct sweeping w = { nms, now };
+
+	table_each(&nms->selections, sweep_one, &w);
 }
 
 void select_close(struct nms *nms)

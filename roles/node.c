@@ -229,9 +229,9 @@ static void node_flow(void *self, struct now now, const struct flow_event *ev, s
 		if (!r)
 			abort();
 		if (login_flow(&n->login, now, ev, r, out)) {
-			login_taken(n, now, r, out);
-			if (n->known)
+			if (login_taken(n, now, r, out))
 				spread_login(n, now, r, out);
+			wipe(n->login.in, sizeof n->login.in);	/* where r's keys came from */
 		}
 		wipe(r, sizeof *r);
 		free(r);
@@ -309,46 +309,8 @@ static uint64_t node_expiry(const void *self)
 
 /* ---- beginning and end ---- */
 
-static bool is_own_resolver(const struct node *n, const struct addr *a)
-{
-	const struct address_list *own = &n->env.conf->node_dns;
-	struct addr usual;
-	unsigned i;
-
-	ip_parse(&usual, "127.0.0.45", 53);
-	for (i = 0; i < own->n; i++)
-		if (addr_same_ip(&own->a[i], a))
-			return true;
-	return own->n == 0 && addr_same_ip(&usual, a);
-}
-
-/* The configured resolvers, else those of /etc/resolv.conf that are not we. */
-static void set_upstream(struct node *n)
-{
-	const struct address_list *given = &n->env.conf->node_upstream;
-	struct addr found[3];
-	char text[4096], word[64];
-	unsigned count = 0;
-	char *line;
-	long len;
-
-	if (given->n) {
-		dns_upstream(n->dns, given->a, given->n);
-		return;
-	}
-	len = state_load("/etc", "resolv.conf", text, sizeof text - 1);
-	text[MAX(len, 0)] = '\0';
-	for (line = text; line && *line && count < ARRAY_SIZE(found); ) {
-		if (sscanf(line, "nameserver %63s", word) == 1 &&
-		    ip_parse(&found[count], word, 53) && !is_own_resolver(n, &found[count]))
-			count++;
-		line = strchr(line, '\n');
-		line += line != NULL;
-	}
-	dns_upstream(n->dns, found, count);
-}
-
-static bool open_agent(struct node *n, char *err)
+/* Account, password and AS as the configuration has them now. */
+static bool open_login(struct node *n, struct login *login, char *err)
 {
 	const struct config *c = n->env.conf;
 	struct login_wish wish = { .account = c->node_account, .device = c->node_device };
@@ -360,14 +322,41 @@ static bool open_agent(struct node *n, char *err)
 	wish.password = (struct bytes){ (const uint8_t *)n->password, n->password_len };
 	wish.as_n = MIN(c->node_as.n, (unsigned)ARRAY_SIZE(wish.as));
 	memcpy(wish.as, c->node_as.a, wish.as_n * sizeof *wish.as);
-	if (!login_init(&n->login, &wish, err))
+	return login_init(login, &wish, err);
+}
+
+static bool open_agent(struct node *n, char *err)
+{
+	if (!open_login(n, &n->login, err))
 		return false;
 	table_init(&n->peers4);
 	table_init(&n->peers6);
 	n->dns = dns_new(&node_dns_ops, n, DNS_HANDLES);
-	set_upstream(n);
+	resolver_upstream(n);
 	n->relogin = n->env.start.boot;
 	return true;
+}
+
+/* A login that would now be another one is done anew; the rest counts from the next use on. */
+static void node_reload(void *self, struct now now, struct outbox *out)
+{
+	struct node *n = self;
+	struct login fresh;
+	char err[256];
+
+	n->rules = login_rules(n->env.conf);
+	paths_reload(n, now);
+	if (!is_agent(n))
+		return;
+	resolver_upstream(n);
+	if (!open_login(n, &fresh, err)) {
+		cy_log(LOG_ERROR_, "%s", err);
+		return;
+	}
+	login_stop(&n->login, out);
+	login_free(&n->login);
+	n->login = fresh;
+	n->relogin = now.boot;
 }
 
 static void node_close(void *self)
@@ -429,6 +418,7 @@ const struct role role_node = {
 	.open = node_open,
 	.close = node_close,
 	.leave = node_leave,
+	.reload = node_reload,
 	.input = node_input,
 	.packets = node_packets,
 	.flow = node_flow,

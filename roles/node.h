@@ -23,6 +23,7 @@
 #define HOLD_OCTETS (128 * 1024)
 #define HOLD_TIME (3 * SEC)
 #define ROUTE_TIMEOUT (9 * SEC)	/* the NMS's own tries at the other end take this long */
+#define OPEN_TIMEOUT (35 * SEC)	/* every tunnel decides sooner: then its owner's word was lost */
 #define ASK_EVERY (1 * SEC)		/* at most one Direction Request for a peer in this time */
 #define QUERIES_MAX 1024
 #define PEERS_MAX 4096
@@ -69,7 +70,9 @@ struct peer {
 	struct id node_id, path;
 	uint8_t ip4[4], ip6[16];
 	uint32_t transaction;		/* of the Direction Request under way */
-	uint64_t asked;			/* boot time of the newest request */
+	uint64_t asked;			/* boot time of the newest request, 0: none to wait for */
+	uint64_t sought;		/* the same, never forgotten */
+	uint64_t opened;		/* boot time of the newest Route Direction taken */
 	uint16_t reason;		/* why the newest try failed, 0: it did not */
 	struct held *held, **held_end;
 	unsigned held_n;
@@ -82,6 +85,11 @@ struct path {
 	struct alarm alarm;
 	bool announced;			/* the agent was told that it is up */
 	struct tunnel tunnel;
+};
+
+/* What paths carried. */
+struct carried {
+	uint64_t packets_in, packets_out, octets_in, octets_out, rekeys;
 };
 
 struct ping {
@@ -107,9 +115,10 @@ struct node {
 	char fqdn[NAME_SIZE], domain[NAME_SIZE];
 	uint8_t net4[4], net6[16], bits4, bits6;
 	struct tunnel_end self;
-	uint64_t key_expiry, cert_expiry;	/* cloud ms */
+	uint64_t key_expiry, cert_expiry, cert_renew;	/* cloud ms */
 	struct tunnel_rules rules;
 	struct table paths;
+	struct carried gone;		/* of paths that ended */
 
 	/* the agent's */
 	struct login login;
@@ -174,8 +183,11 @@ uint64_t login_cloud_floor(const struct node *n);	/* ms since 1970, 0: never sav
 struct tunnel_rules login_rules(const struct config *c);
 /* The agent logs in (again) at its next tick. */
 void login_again(struct node *n, struct now now);
-/* The agent's share of a login: trust, time, registration, resolver, TUN. */
-void login_taken(struct node *n, struct now now, const struct msg_login_response *r,
+/*
+ * The agent's share of a login: trust, time, registration, resolver, TUN.  False: the answer
+ * is not usable, and what was before stays.
+ */
+bool login_taken(struct node *n, struct now now, const struct msg_login_response *r,
 		 struct outbox *out);
 /* Logs in when the NMS has been silent for long: our clock may be wrong, and the AS knows the time. */
 void login_if_lost(struct node *n, struct now now, struct outbox *out);
@@ -199,6 +211,10 @@ enum verdict paths_send(struct node *n, struct now now, const struct id *path, u
 void paths_probe(struct node *n, struct now now, const struct id *path, struct outbox *out);
 void paths_close(struct node *n, struct now now, const struct id *path, struct outbox *out);
 void paths_alarm(struct node *n, struct now now, struct path *p, struct outbox *out);
+/* Adds a path's to a struct carried; for table_each(). */
+void carried_add(void *arg, struct link *link);
+/* The standing tunnels take the rules for rekey and idling. */
+void paths_reload(struct node *n, struct now now);
 /* say: tell the other ends. */
 void paths_close_all(struct node *n, struct now now, bool say, struct outbox *out);
 
@@ -209,14 +225,17 @@ void peers_want_name(struct node *n, struct now now, const char *fqdn, struct ou
 void peers_note(struct node *n, struct now now, unsigned worker, const struct node_note *note,
 		struct outbox *out);
 void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *out);
+/* The other end lost its path to us: makes a new one if ours is in use.  False: there is none. */
+bool peers_lost(struct node *n, struct now now, const struct id *node_id, struct outbox *out);
 void peers_close(struct node *n);
 struct peer *peers_by_name(struct node *n, const char *fqdn);
 struct peer *peer_by_ip(struct node *n, uint8_t family, const uint8_t *ip);
-/* NULL: too many. */
+/* May forget an idle one instead.  NULL: too many. */
 struct peer *peer_new(struct node *n);
-/* Gives it the addresses it does not have yet; NULL: none of that family. */
+/* It is found by these addresses from now on; NULL or zero: what it has stays. */
 void peer_link(struct node *n, struct peer *p, const uint8_t *ip4, const uint8_t *ip6);
-/* One peer of two that turned out to be the same; either may be NULL. */
+struct peer *peer_by_path(struct node *n, const struct id *path);
+/* One peer of two that turned out to be the same, the other is freed; either may be NULL. */
 struct peer *peer_merge(struct node *n, struct peer *a, struct peer *b);
 /* Nothing came of it: what was held is refused, and who waited is told.  May free a nameless one. */
 void peer_fail(struct node *n, struct now now, struct peer *p, uint16_t reason,
@@ -238,10 +257,13 @@ enum verdict peers_signal(struct node *n, struct now now, const struct msg_heade
 extern const struct dns_ops node_dns_ops;
 
 /* node_dns.c */
+/* Whom to ask for all other names: the configured ones, else those the system asked before us. */
+void resolver_upstream(struct node *n);
 void resolver_heard(struct node *n, const struct priv_resolver *r);
 json_t *resolver_status(const struct node *n);
 
 /* node_route.c */
+void path_close(struct node *n, struct now now, const struct id *path, struct outbox *out);
 enum verdict route_taken(struct node *n, struct now now, const struct msg_header *h,
 			 struct bytes body, struct outbox *out);
 

@@ -17,7 +17,7 @@ static struct query *find_query(struct node *n, const char *name, uint8_t family
 	return NULL;
 }
 
-void query_end(struct node *n, struct query *q)
+static void query_unlink(struct node *n, struct query *q)
 {
 	struct query **at = &n->queries;
 
@@ -26,6 +26,11 @@ void query_end(struct node *n, struct query *q)
 	*at = q->next;
 	n->queries_n--;
 	timer_clear(&n->timers, &q->alarm.timer);
+}
+
+void query_end(struct node *n, struct query *q)
+{
+	query_unlink(n, q);
 	free(q);
 }
 
@@ -93,6 +98,11 @@ static void answer_dns(struct node *n, struct now now, const struct query *q,
 		dns_answer(n->dns, now, q->name, q->family, q->ip, found, &r, out);
 }
 
+static struct peer *asked_for(struct node *n, const struct query *q)
+{
+	return q->family ? peer_by_ip(n, q->family, q->ip) : peers_by_name(n, q->name);
+}
+
 void peers_query_alarm(struct node *n, struct now now, struct query *q, struct outbox *out)
 {
 	struct peer *p;
@@ -103,11 +113,12 @@ void peers_query_alarm(struct node *n, struct now now, struct query *q, struct o
 			       q->exchange.body, q->exchange.len, out);
 		break;
 	case EXCHANGE_GAVE_UP:
-		answer_dns(n, now, q, DNS_FAILED, NULL, out);
-		p = q->family ? peer_by_ip(n, q->family, q->ip) : peers_by_name(n, q->name);
+		query_unlink(n, q);
+		p = asked_for(n, q);
 		if (p && p->state == PEER_ASKING)
 			peer_fail(n, now, p, REASON_NO_PATH, out);
-		query_end(n, q);
+		answer_dns(n, now, q, DNS_FAILED, NULL, out);
+		free(q);
 		return;
 	case EXCHANGE_WAIT:
 		break;
@@ -126,6 +137,60 @@ void nms_hurry(struct node *n, struct now now, struct outbox *out)
 	}
 }
 
+/* Does it say something of what was asked, that no certificate contradicts? */
+static bool is_answer(struct node *n, const struct query *q, const struct msg_node_info_response *m)
+{
+	const struct peer *p[2] = { peer_by_ip(n, 4, m->ip4), peer_by_ip(n, 6, m->ip6) };
+	unsigned i;
+
+	if (m->result)
+		return true;
+	if (!m->fqdn[0] || !get32(m->ip4) ||
+	    (q->family == 4 && memcmp(m->ip4, q->ip, 4)) ||
+	    (q->family == 6 && memcmp(m->ip6, q->ip, 16)) ||
+	    (!q->family && strcmp(m->fqdn, q->name)))
+		return false;
+	for (i = 0; i < 2; i++)
+		if (p[i] && p[i]->state >= PEER_OPENING && strcmp(p[i]->fqdn, m->fqdn)) {
+			cy_log(LOG_WARN, "the NMS gives %s an address that is certified for %s",
+			       m->fqdn, p[i]->fqdn);
+			return false;
+		}
+	return true;
+}
+
+static void info_failed(struct node *n, struct now now, const struct query *q, uint16_t reason,
+			struct outbox *out)
+{
+	struct peer *p = asked_for(n, q);
+
+	/* a failed look at the directory does not end a path */
+	if (q->path && p && p->state == PEER_ASKING)
+		peer_fail(n, now, p, reason, out);
+	else
+		status_failed(n, q->name, reason, out);
+}
+
+static void info_found(struct node *n, struct now now, uint32_t transaction,
+		       const struct msg_node_info_response *m)
+{
+	struct peer *p = peer_merge(n, peer_by_ip(n, 4, m->ip4), peer_by_ip(n, 6, m->ip6));
+
+	p = peer_merge(n, p, peers_by_name(n, m->fqdn));
+	if (!p)
+		p = peer_new(n);
+	if (!p || p->state >= PEER_OPENING)
+		return;
+	peer_link(n, p, m->ip4, m->ip6);
+	strcpy(p->fqdn, m->fqdn);
+	p->node_id = m->node_id;
+	p->transaction = transaction;
+	p->asked = p->sought = now.boot;
+	p->state = PEER_ASKING;
+	if (!p->held)
+		node_alarm(n, &p->alarm, ALARM_PEER, now.boot + ROUTE_TIMEOUT);
+}
+
 static enum verdict on_info(struct node *n, struct now now, uint32_t transaction,
 			    struct bytes body, struct outbox *out)
 {
@@ -139,32 +204,18 @@ static enum verdict on_info(struct node *n, struct now now, uint32_t transaction
 		;
 	if (!q)
 		return V_DROP_STATE;
+	if (!is_answer(n, q, &m))
+		return V_DROP_BODY;
+	query_unlink(n, q);	/* who hears the answer may ask the same again */
 	answer_dns(n, now, q, m.result == 0 ? DNS_FOUND : m.result == REASON_NOT_FOUND ?
 		   DNS_NO_SUCH_NAME : DNS_FAILED, &m, out);
-	p = q->family ? peer_by_ip(n, q->family, q->ip) : peers_by_name(n, q->name);
-	if (m.result && p) {
-		peer_fail(n, now, p, m.result, out);
-	} else if (m.result) {
-		status_failed(n, q->name, m.result, out);
-	} else if (!m.result && q->path && !id_equal(&m.node_id, &n->node_id)) {
-		p = peer_merge(n, peer_merge(n, peer_by_ip(n, 4, m.ip4), peer_by_ip(n, 6, m.ip6)), p);
-		if (!p)
-			p = peer_new(n);
-		if (p) {
-			peer_link(n, p, m.ip4, m.ip6);
-			strcpy(p->fqdn, m.fqdn);
-			p->node_id = m.node_id;
-			p->transaction = transaction;
-			p->asked = now.boot;
-			if (p->state == PEER_IDLE)
-				p->state = PEER_ASKING;
-			if (p->state == PEER_ASKING && !p->held)
-				node_alarm(n, &p->alarm, ALARM_PEER, now.boot + ROUTE_TIMEOUT);
-		}
-	} else if (!m.result && p && q->path) {
+	if (m.result)
+		info_failed(n, now, q, m.result, out);
+	else if (q->path && !id_equal(&m.node_id, &n->node_id))
+		info_found(n, now, transaction, &m);
+	else if (q->path && (p = asked_for(n, q)))
 		peer_fail(n, now, p, REASON_ITSELF, out);
-	}
-	query_end(n, q);
+	free(q);
 	return V_ANSWERED;
 }
 
@@ -194,8 +245,7 @@ static enum verdict on_refusal(struct node *n, struct now now, uint32_t transact
 	for (q = n->queries; q && !exchange_is(&q->exchange, transaction); q = q->next)
 		;
 	if (q && m.reason == REASON_STALE) {
-		n->cloud.best_rtt = 0;
-		cloud_follow(&n->cloud, now, q->exchange.sent, m.cloud_time);
+		cloud_reset(&n->cloud, now, q->exchange.sent, m.cloud_time);
 		exchange_hurry(&q->exchange, now);
 		peers_query_alarm(n, now, q, out);
 		return V_ANSWERED;
@@ -209,6 +259,16 @@ static enum verdict on_refusal(struct node *n, struct now now, uint32_t transact
 	return V_ANSWERED;
 }
 
+static enum verdict on_path_lost(struct node *n, struct now now, struct bytes body,
+				 struct outbox *out)
+{
+	struct msg_path_lost m;
+
+	if (msg_read_path_lost(&m, body.p, body.n) != (long)body.n)
+		return V_DROP_BODY;
+	return peers_lost(n, now, &m.peer_id, out) ? V_ANSWERED : V_DROP_STATE;
+}
+
 enum verdict peers_signal(struct node *n, struct now now, const struct msg_header *h,
 			  struct bytes body, struct outbox *out)
 {
@@ -217,6 +277,8 @@ enum verdict peers_signal(struct node *n, struct now now, const struct msg_heade
 		return on_info(n, now, h->transaction, body, out);
 	case TYPE_REFUSAL:
 		return on_refusal(n, now, h->transaction, body, out);
+	case TYPE_PATH_LOST:
+		return on_path_lost(n, now, body, out);
 	case TYPE_ROUTE_DIRECTION_R:
 	case TYPE_ROUTE_DIRECTION_I:
 		return route_taken(n, now, h, body, out);

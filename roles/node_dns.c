@@ -9,6 +9,16 @@
 /* In the order of config.def. */
 static const char *const wish[] = { "auto", "resolved", "resolvconf", "file", "off" };
 
+void resolver_upstream(struct node *n)
+{
+	const struct address_list *given = &n->env.conf->node_upstream;
+
+	if (given->n)
+		dns_upstream(n->dns, given->a, given->n);
+	else
+		dns_upstream(n->dns, n->resolver.server, n->resolver.servers);
+}
+
 void resolver_heard(struct node *n, const struct priv_resolver *r)
 {
 	n->resolver = *r;
@@ -16,8 +26,7 @@ void resolver_heard(struct node *n, const struct priv_resolver *r)
 	n->resolver.chain[sizeof r->chain - 1] = '\0';
 	n->resolver.text[sizeof r->text - 1] = '\0';
 	n->resolver.servers = MIN(r->servers, PRIV_SERVERS);
-	if (!n->env.conf->node_upstream.n)
-		dns_upstream(n->dns, n->resolver.server, n->resolver.servers);
+	resolver_upstream(n);
 }
 
 static json_t *list_of(const struct addr *a, unsigned n)

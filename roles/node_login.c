@@ -11,6 +11,7 @@
 #define LOST_TRIES 3		/* exchanges in a row that the NMS did not answer: some 30 s */
 #define LOST_AGAIN (60 * SEC)	/* between two logins for that; doubled */
 #define LOST_DOUBLED 6u		/* so many times */
+#define RENEW_LEFT 3		/* a new certificate when a third of its life is left */
 #define CLOUD_FILE "cloud-time"
 #define KEY_FILE "node.key"
 
@@ -76,7 +77,7 @@ struct tunnel_rules login_rules(const struct config *c)
 static bool take_name(struct node *n, const struct msg_login_response *r)
 {
 	struct cert_info info;
-	char err[256];
+	char err[256] = "it has another key";
 
 	if (!cert_read(&info, r->certificate.p, r->certificate.n, err) ||
 	    memcmp(info.x25519, n->identity.x25519_pub, 32) != 0) {
@@ -96,6 +97,7 @@ static bool take_name(struct node *n, const struct msg_login_response *r)
 	memcpy(n->self.tbs_hash, info.tbs_hash, 32);
 	memcpy(n->self.x25519, info.x25519, 32);
 	n->cert_expiry = info.not_after * 1000;
+	n->cert_renew = n->cert_expiry - (info.not_after - info.not_before) * 1000 / RENEW_LEFT;
 	n->known = true;
 	return true;
 }
@@ -136,32 +138,51 @@ static void start_registrar(struct node *n, struct now now, const struct msg_log
 	wipe(&s, sizeof s);
 }
 
+/* TLS believed the server by the pinned root; peers are to be believed by no other. */
+static bool is_pinned(const struct node *n, struct bytes root)
+{
+	uint8_t hash[32];
+
+	sha256(hash, root.p, root.n);
+	return memcmp(hash, n->login.wish.pin, sizeof hash) == 0;
+}
+
+/* us; a time out of bounds must not make the node log in without end. */
+static uint64_t key_life(const struct msg_login_response *r)
+{
+	uint64_t ms = r->expiry - MIN(r->expiry, r->cloud_time), day = 86400 * SEC / MS;
+
+	return MIN(MAX(ms, 60 * SEC / MS), 365 * day) * MS;
+}
+
 /* The agent's share of a login: trust, time, registration, resolver, TUN. */
-void login_taken(struct node *n, struct now now, const struct msg_login_response *r,
-		     struct outbox *out)
+bool login_taken(struct node *n, struct now now, const struct msg_login_response *r,
+		 struct outbox *out)
 {
 	bool first = !n->known;
-	char err[256];
+	char err[256] = "its root certificate is not the pinned one";
+	struct trust *trust;
 
 	n->cloud.best_rtt = 0;
-	cloud_follow(&n->cloud, now, n->login.asked, r->cloud_time);
+	cloud_follow(&n->cloud, now, now.boot - n->login.rtt, r->cloud_time);
 	save_cloud_floor(n, now);
-	trust_free(n->trust);
-	n->trust = trust_new(r->root, r->issuer, err);
-	if (!n->trust || !take_name(n, r)) {
-		cy_log(LOG_ERROR_, "login answer not usable: %s", n->trust ? "see above" : err);
-		n->known = false;
+	trust = is_pinned(n, r->root) ? trust_new(r->root, r->issuer, err) : NULL;
+	if (!trust || !take_name(n, r)) {
+		cy_log(LOG_ERROR_, "login answer not usable: %s", trust ? "see above" : err);
+		trust_free(trust);
 		n->relogin = now.boot + 60 * SEC;
-		return;
+		return false;
 	}
+	trust_free(n->trust);
+	n->trust = trust;
 	n->key_expiry = r->expiry;
-	n->relogin = now.boot + MIN((r->expiry - r->cloud_time) * MS / RELOGIN_EARLY *
-				    (RELOGIN_EARLY - 1), NEVER / 4);
+	n->relogin = now.boot + key_life(r) / RELOGIN_EARLY * (RELOGIN_EARLY - 1);
 	start_registrar(n, now, r);
 	dns_domain(n->dns, n->domain, n->net4, n->bits4, n->net6, n->bits6);
 	if (first || !n->tun_up)
 		login_ask_master(n, PRIV_TUN_UP, out);
 	cy_log(LOG_INFO, "logged in as %s", n->fqdn);
+	return true;
 }
 
 void login_keep(struct node *n, const struct msg_login_response *r)
@@ -191,9 +212,16 @@ void login_again(struct node *n, struct now now)
 {
 	char name[2 * NAME_SIZE];
 	uint8_t csr[2048];
+	size_t len = 0;
 
 	snprintf(name, sizeof name, "%s", n->env.conf->node_device);
-	login_start(&n->login, now, csr, identity_csr(&n->identity, name, csr, sizeof csr));
+	/*
+	 * A certificate with life left is kept: a new one in the midst of a path's set-up would be
+	 * another than the one the other end was told.
+	 */
+	if (!n->known || cloud_ms(&n->cloud, now) >= n->cert_renew)
+		len = identity_csr(&n->identity, name, csr, sizeof csr);
+	login_start(&n->login, now, csr, len);
 	n->relogin = NEVER;
 }
 

@@ -17,8 +17,21 @@ static void tell_agent(struct node *n, struct now now, uint32_t kind, const stru
 	node_tell(n, now, 0, &note, out);
 }
 
+void carried_add(void *arg, struct link *link)
+{
+	const struct tunnel *t = &LINK_OWNER(link, struct path, link)->tunnel;
+	struct carried *sum = arg;
+
+	sum->packets_in += t->packets_in;
+	sum->packets_out += t->packets_out;
+	sum->octets_in += t->octets_in;
+	sum->octets_out += t->octets_out;
+	sum->rekeys += t->rekeys;
+}
+
 static void path_free(struct node *n, struct path *p)
 {
+	carried_add(&n->gone, &p->link);
 	table_remove(&n->paths, &p->link);
 	timer_clear(&n->timers, &p->alarm.timer);
 	tunnel_wipe(&p->tunnel);
@@ -51,8 +64,12 @@ static void settle(struct node *n, struct now now, struct path *p, struct outbox
 void paths_open(struct node *n, struct now now, const struct tunnel_setup *setup,
 		struct outbox *out)
 {
-	struct path *p = calloc(1, sizeof *p);
+	struct path *p = find(n, &setup->path);
 
+	/* only an agent that lost its memory says this of a path that stands */
+	if (p)
+		path_free(n, p);
+	p = calloc(1, sizeof *p);
 	if (!p)
 		abort();
 	p->link.id = setup->path;
@@ -120,6 +137,22 @@ enum verdict paths_input(struct node *n, struct now now, uint8_t *p, size_t len,
 	return v;
 }
 
+/* The agent missed the end of this path, or we lost it: it must not go on sending into nothing. */
+static void tell_unknown(struct node *n, struct now now, const struct id *path, struct outbox *out)
+{
+	struct node_note note = { .kind = NODE_DEAD, .path = *path, .reason = TUNNEL_SILENT };
+
+	if (!id_is_zero(path))
+		node_tell(n, now, 0, &note, out);
+}
+
+/* Whatever the agent was told of addresses: what is for one peer is sealed for no other. */
+static bool is_for(const struct tunnel_end *peer, const struct ip_view *v)
+{
+	return v->family == 4 ? memcmp(v->dst, peer->ip4, 4) == 0 :
+				memcmp(v->dst, peer->ip6, 16) == 0;
+}
+
 enum verdict paths_send(struct node *n, struct now now, const struct id *path, uint8_t *packet,
 			size_t len, struct outbox *out)
 {
@@ -129,10 +162,14 @@ enum verdict paths_send(struct node *n, struct now now, const struct id *path, u
 	struct ip_view v;
 	enum verdict verdict;
 
-	if (!p)
+	if (!p) {
+		tell_unknown(n, now, path, out);
 		return V_DROP_STATE;
+	}
 	if (!ip_look(&v, packet, len))
 		return V_DROP_MALFORMED;
+	if (!is_for(&t->setup.peer, &v))
+		return V_DROP_SOURCE;
 	verdict = tunnel_send(t, now, packet, v.len, v.ecn, out);
 	/* only the first packet of a silence, and worn keys, need an earlier alarm */
 	if (quiet || t->keys.gen[t->keys.current & 3].sent >= t->rules.rekey_packets)
@@ -164,6 +201,27 @@ void paths_alarm(struct node *n, struct now now, struct path *p, struct outbox *
 {
 	tunnel_tick(&p->tunnel, now, cloud_ms(&n->cloud, now), out);
 	settle(n, now, p, out);
+}
+
+struct reloading {
+	struct node *n;
+	struct now now;
+};
+
+static void reload_one(void *arg, struct link *link)
+{
+	struct path *p = LINK_OWNER(link, struct path, link);
+	struct reloading *r = arg;
+
+	tunnel_rule(&p->tunnel, r->now, &r->n->rules);
+	node_alarm(r->n, &p->alarm, ALARM_PATH, r->now.boot);
+}
+
+void paths_reload(struct node *n, struct now now)
+{
+	struct reloading r = { n, now };
+
+	table_each(&n->paths, reload_one, &r);
 }
 
 struct closing {

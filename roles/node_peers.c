@@ -48,23 +48,67 @@ void peer_link(struct node *n, struct peer *p, const uint8_t *ip4, const uint8_t
 {
 	static const uint8_t none[16];
 
-	if (ip4 && memcmp(ip4, none, 4) && id_is_zero(&p->by4.id)) {
+	if (ip4 && memcmp(ip4, none, 4) && memcmp(ip4, p->ip4, 4)) {
+		if (!id_is_zero(&p->by4.id))
+			table_remove(&n->peers4, &p->by4);
 		memcpy(p->ip4, ip4, 4);
 		p->by4.id = key4(ip4);
 		table_add(&n->peers4, &p->by4);
 	}
-	if (ip6 && memcmp(ip6, none, 16) && id_is_zero(&p->by6.id)) {
+	if (ip6 && memcmp(ip6, none, 16) && memcmp(ip6, p->ip6, 16)) {
+		if (!id_is_zero(&p->by6.id))
+			table_remove(&n->peers6, &p->by6);
 		memcpy(p->ip6, ip6, 16);
 		p->by6.id = key6(ip6);
 		table_add(&n->peers6, &p->by6);
 	}
 }
 
+static void drop_held(struct peer *p)
+{
+	while (p->held) {
+		struct held *h = p->held;
+
+		p->held = h->next;
+		free(h);
+	}
+	p->held_end = &p->held;
+	p->held_n = p->held_octets = 0;
+}
+
+static void peer_free(struct node *n, struct peer *p)
+{
+	if (!id_is_zero(&p->by4.id))
+		table_remove(&n->peers4, &p->by4);
+	if (!id_is_zero(&p->by6.id))
+		table_remove(&n->peers6, &p->by6);
+	timer_clear(&n->timers, &p->alarm.timer);
+	drop_held(p);
+	free(p);
+}
+
+static bool is_full(const struct node *n)
+{
+	return n->peers4.n >= PEERS_MAX || n->peers6.n >= PEERS_MAX;
+}
+
+static void match_idle(void *arg, struct link *link)
+{
+	struct peer *p = LINK_OWNER(link, struct peer, by4), **oldest = arg;
+
+	if (p->state == PEER_IDLE && !p->held && (!*oldest || p->sought < (*oldest)->sought))
+		*oldest = p;
+}
+
 struct peer *peer_new(struct node *n)
 {
-	struct peer *p;
+	struct peer *p = NULL;
 
-	if (n->peers4.n >= PEERS_MAX || n->peers6.n >= PEERS_MAX)
+	if (is_full(n))
+		table_each(&n->peers4, match_idle, &p);
+	if (p)
+		peer_free(n, p);
+	if (is_full(n))
 		return NULL;
 	p = calloc(1, sizeof *p);
 	if (!p)
@@ -96,34 +140,19 @@ struct peer *peers_by_name(struct node *n, const char *fqdn)
 	return m.found;
 }
 
-static void drop_held(struct peer *p)
-{
-	while (p->held) {
-		struct held *h = p->held;
-
-		p->held = h->next;
-		free(h);
-	}
-	p->held_end = &p->held;
-	p->held_n = p->held_octets = 0;
-}
-
-static void peer_free(struct node *n, struct peer *p)
-{
-	if (!id_is_zero(&p->by4.id))
-		table_remove(&n->peers4, &p->by4);
-	if (!id_is_zero(&p->by6.id))
-		table_remove(&n->peers6, &p->by6);
-	timer_clear(&n->timers, &p->alarm.timer);
-	drop_held(p);
-	free(p);
-}
-
 /* Packets by address alone and by name met: one peer stays, with what both held. */
 struct peer *peer_merge(struct node *n, struct peer *a, struct peer *b)
 {
 	if (!a || !b || a == b)
 		return a ? a : b;
+	if (b->state > a->state) {	/* a path that stands, or is coming, is worth more */
+		struct peer *other = a;
+
+		a = b;
+		b = other;
+	}
+	if (!a->held && b->held && b->alarm.timer.place)
+		node_alarm(n, &a->alarm, ALARM_PEER, b->alarm.timer.at);
 	*a->held_end = b->held;
 	if (b->held)
 		a->held_end = b->held_end;
@@ -235,7 +264,7 @@ void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *ou
 			node_alarm(n, &p->alarm, ALARM_PEER, p->asked + ASK_EVERY);
 		return;
 	}
-	p->asked = now.boot;
+	p->asked = p->sought = now.boot;
 	p->transaction = 0;
 	if (!nms_ask(n, now, p->fqdn, family, family == 4 ? p->ip4 : p->ip6, true, out))
 		return;
@@ -284,6 +313,15 @@ static void match_path(void *arg, struct link *link)
 
 	if (id_equal(&p->path, o->path))
 		o->found = p;
+}
+
+struct peer *peer_by_path(struct node *n, const struct id *path)
+{
+	struct owning o = { path, NULL };
+
+	if (!id_is_zero(path))
+		table_each(&n->peers4, match_path, &o);
+	return o.found;
 }
 
 static void on_dead(struct node *n, struct now now, struct peer *p, uint16_t why,
@@ -336,30 +374,61 @@ static void forget_paths(struct node *n, struct now now, int worker, struct outb
 void peers_note(struct node *n, struct now now, unsigned worker, const struct node_note *note,
 		struct outbox *out)
 {
-	struct owning o = { &note->path, NULL };
+	struct peer *p = peer_by_path(n, &note->path);
 
 	if (note->kind == NODE_HELLO) {
 		forget_paths(n, now, (int)worker, out);
 		return;
 	}
-	table_each(&n->peers4, match_path, &o);
-	if (!o.found)
+	if (!p)
 		return;
 	switch (note->kind) {
 	case NODE_UP:
-		o.found->state = PEER_UP;
-		o.found->asked = 0;	/* the limit is for those who cannot be reached */
-		node_alarm(n, &o.found->alarm, ALARM_PEER, NEVER);
-		flush_held(n, now, o.found, out);
-		status_peer_up(n, now, o.found, out);
+		p->state = PEER_UP;
+		p->asked = 0;	/* the limit is for those who cannot be reached */
+		node_alarm(n, &p->alarm, ALARM_PEER, NEVER);
+		flush_held(n, now, p, out);
+		status_peer_up(n, now, p, out);
 		break;
 	case NODE_DEAD:
-		on_dead(n, now, o.found, note->reason, out);
+		on_dead(n, now, p, note->reason, out);
 		break;
 	case NODE_PROBED:
-		status_probed(n, now, o.found, note, out);
+		status_probed(n, now, p, note, out);
 		break;
 	}
+}
+
+struct identity_search {
+	const struct id *node_id;
+	struct peer *found;
+};
+
+static void match_id(void *arg, struct link *link)
+{
+	struct peer *p = LINK_OWNER(link, struct peer, by4);
+	struct identity_search *s = arg;
+
+	if (id_equal(&p->node_id, s->node_id))
+		s->found = p;
+}
+
+bool peers_lost(struct node *n, struct now now, const struct id *node_id, struct outbox *out)
+{
+	struct identity_search s = { node_id, NULL };
+	struct id old;
+
+	table_each(&n->peers4, match_id, &s);
+	if (!s.found || s.found->state != PEER_UP)
+		return false;
+	old = s.found->path;
+	/* forgotten before it is closed: its end is no news then */
+	memset(&s.found->path, 0, sizeof s.found->path);
+	s.found->state = PEER_IDLE;
+	s.found->asked = 0;
+	path_close(n, now, &old, out);
+	peer_want(n, now, s.found, out);
+	return true;
 }
 
 void peers_want_name(struct node *n, struct now now, const char *fqdn, struct outbox *out)
@@ -372,6 +441,14 @@ void peers_want_name(struct node *n, struct now now, const char *fqdn, struct ou
 		nms_ask(n, now, fqdn, 0, NULL, true, out);
 }
 
+/* It could not even be asked for; a nameless one would never be thought of again. */
+static void forsake(struct node *n, struct peer *p, struct outbox *out)
+{
+	refuse_held(n, p, out);
+	if (!p->fqdn[0])
+		peer_free(n, p);
+}
+
 void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *out)
 {
 	if (p->state == PEER_ASKING && now.boot - p->asked < ROUTE_TIMEOUT) {
@@ -380,14 +457,18 @@ void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *
 		node_alarm(n, &p->alarm, ALARM_PEER, p->asked + ROUTE_TIMEOUT);
 	} else if (p->state == PEER_ASKING) {
 		peer_fail(n, now, p, REASON_NO_PATH, out);
-	} else if (p->state == PEER_OPENING) {
+	} else if (p->state == PEER_OPENING && now.boot - p->opened < OPEN_TIMEOUT) {
 		refuse_held(n, p, out);
+		node_alarm(n, &p->alarm, ALARM_PEER, p->opened + OPEN_TIMEOUT);
+	} else if (p->state == PEER_OPENING) {
+		memset(&p->path, 0, sizeof p->path);
+		peer_fail(n, now, p, REASON_NO_PATH, out);
 	} else if (p->state == PEER_IDLE && p->held) {
 		peer_want(n, now, p, out);
 		if (p->state == PEER_ASKING)
 			node_alarm(n, &p->alarm, ALARM_PEER, now.boot + HOLD_TIME);
 		else
-			refuse_held(n, p, out);
+			forsake(n, p, out);
 	}
 }
 

@@ -2,6 +2,7 @@
  * node_route.c - Route Direction: the path the NMS gives us, believed only as far as the other
  * end's certificate goes.
  */
+#include "net/proto/ip.h"
 #include "roles/node.h"
 
 /* Is this certificate the named one's, under the domain's root, for these addresses? */
@@ -12,7 +13,9 @@ static bool check_peer(struct node *n, struct now now, const struct msg_route_di
 	char err[256] = "it names another node or other addresses";
 
 	node_id_of(&expected, m->fqdn);
-	if (trust_verify(n->trust, m->certificate.p, m->certificate.n,
+	/* every peer has an IPv4 address, and nobody is his own */
+	if (n->trust && get32(m->ip4) && !id_equal(&m->peer_id, &n->node_id) &&
+	    trust_verify(n->trust, m->certificate.p, m->certificate.n,
 			 cloud_ms(&n->cloud, now) / 1000, info, err) &&
 	    strcmp(info->fqdn, m->fqdn) == 0 && memcmp(info->ip4, m->ip4, 4) == 0 &&
 	    memcmp(info->ip6, m->ip6, 16) == 0 && id_equal(&expected, &m->peer_id))
@@ -20,6 +23,26 @@ static bool check_peer(struct node *n, struct now now, const struct msg_route_di
 	n->bad_peers++;
 	cy_log(LOG_WARN, "Route Direction for %s refused, its certificate: %s", m->fqdn, err);
 	return false;
+}
+
+static bool in_range(const uint8_t *ip, const uint8_t *net, unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	return bits && memcmp(ip, net, whole) == 0 &&
+	       (!rest || !((ip[whole] ^ net[whole]) >> (8 - rest)));
+}
+
+/* Where a node can be: nobody is made to call a crowd, or into his own tunnels. */
+static bool is_place(const struct node *n, const struct addr *a)
+{
+	static const uint8_t none[16];
+
+	if (!a->family || !a->port || memcmp(a->ip, none, 16) == 0 ||
+	    ip_is_multicast(a->family, a->ip))
+		return false;
+	return a->family == 4 ? !in_range(a->ip, n->net4, n->bits4) :
+				!in_range(a->ip, n->net6, n->bits6);
 }
 
 static void fill_setup(const struct node *n, const struct msg_route_direction *m,
@@ -42,7 +65,7 @@ static void fill_setup(const struct node *n, const struct msg_route_direction *m
 	strcpy(s->peer_fqdn, m->fqdn);
 	for (i = 0; i < m->candidates_n && i < CANDIDATES; i++) {
 		s->candidate[s->candidates] = address_of(&m->candidates[i]);
-		s->candidates += s->candidate[s->candidates].family != 0;
+		s->candidates += is_place(n, &s->candidate[s->candidates]);
 	}
 }
 
@@ -56,7 +79,7 @@ static void confirm(struct node *n, struct now now, uint32_t transaction, const 
 		       msg_write_route_confirmation(body, sizeof body, &m), out);
 }
 
-static void close_path(struct node *n, struct now now, const struct id *path, struct outbox *out)
+void path_close(struct node *n, struct now now, const struct id *path, struct outbox *out)
 {
 	struct node_note note = { .kind = NODE_CLOSE, .path = *path };
 
@@ -77,12 +100,31 @@ static void open_path(struct node *n, struct now now, struct peer *p,
 	strcpy(p->fqdn, m->fqdn);
 	p->node_id = m->peer_id;
 	p->path = m->path;
+	p->opened = now.boot;
 	p->state = PEER_OPENING;
 	p->reason = 0;
 	if (!id_is_zero(&old))
-		close_path(n, now, &old, out);
+		path_close(n, now, &old, out);
+	if (!p->held)
+		node_alarm(n, &p->alarm, ALARM_PEER, now.boot + OPEN_TIMEOUT);
 	node_tell(n, now, id_owner(&m->path, n->env.workers), &note, out);
 	wipe(&setup, sizeof setup);
+}
+
+/* The name asked for is the one that must answer, whatever else is certified. */
+static bool is_wanted_name(const struct peer *p, const char *fqdn)
+{
+	if (!p || p->state != PEER_ASKING || !p->fqdn[0] || strcmp(p->fqdn, fqdn) == 0)
+		return true;
+	cy_log(LOG_WARN, "Route Direction for %s refused: %s was asked for", fqdn, p->fqdn);
+	return false;
+}
+
+/* A path we start must lead to somebody we asked for; closing the old one may have crossed this. */
+static bool is_sought(struct now now, const struct peer *p)
+{
+	return p && (p->state != PEER_IDLE ||
+		     (p->sought && now.boot - p->sought < ROUTE_TIMEOUT));
 }
 
 enum verdict route_taken(struct node *n, struct now now, const struct msg_header *h,
@@ -91,23 +133,25 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 	struct msg_route_direction m;
 	struct cert_info info;
 	uint16_t result = 0;
-	struct peer *p;
+	struct peer *p, *p6;
 
-	if (msg_read_route_direction(&m, body.p, body.n) != (long)body.n ||
+	if (msg_read_route_direction(&m, body.p, body.n) != (long)body.n || id_is_zero(&m.path) ||
 	    m.initiator != (h->type == TYPE_ROUTE_DIRECTION_I))
 		return V_DROP_BODY;
-	p = peer_merge(n, peer_by_ip(n, 4, m.ip4), peer_by_ip(n, 6, m.ip6));
+	p = peer_by_ip(n, 4, m.ip4);
+	p6 = peer_by_ip(n, 6, m.ip6);
+	if (!p)
+		p = p6;
 	if (p && id_equal(&p->path, &m.path)) {		/* our confirmation was lost */
 		confirm(n, now, h->transaction, &m.path, 0, out);
 		return V_ANSWERED;
 	}
-	/* a path we start must lead to somebody we asked for */
-	if (m.initiator && (!p || p->state == PEER_IDLE))
+	if (peer_by_path(n, &m.path) || (m.initiator && !is_sought(now, p)))
 		return V_DROP_STATE;
-	if (!check_peer(n, now, &m, &info))
+	if (!check_peer(n, now, &m, &info) || !is_wanted_name(p, m.fqdn))
 		result = REASON_BAD_PEER;
-	else if (!p)
-		p = peer_new(n);
+	else
+		p = p ? peer_merge(n, p, p6) : peer_new(n);
 	if (!result && !p)
 		result = REASON_BUSY;
 	if (!result)
@@ -115,5 +159,6 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 	else if (p && p->state == PEER_ASKING)
 		peer_fail(n, now, p, result, out);
 	confirm(n, now, h->transaction, &m.path, result, out);
+	wipe(&m, sizeof m);
 	return V_ANSWERED;
 }

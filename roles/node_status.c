@@ -95,12 +95,37 @@ static void add_agent(const struct node *n, json_t *o)
 	json_object_set_new(o, "peers", peers);
 }
 
-static json_t *node_status(const struct node *n)
+/* Of all paths of this worker, those that ended too. */
+static json_t *totals(const struct node *n)
+{
+	struct carried t = n->gone;
+
+	table_each((struct table *)(uintptr_t)&n->paths, carried_add, &t);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}",
+			 "packets_in", (json_int_t)t.packets_in, "packets_out", (json_int_t)t.packets_out,
+			 "octets_in", (json_int_t)t.octets_in, "octets_out", (json_int_t)t.octets_out,
+			 "rekeys", (json_int_t)t.rekeys);
+}
+
+static json_t *resolver(const struct node *n)
+{
+	const struct dns_counters *c = dns_counters(n->dns);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "queries", (json_int_t)c->queries,
+			 "overlay", (json_int_t)c->overlay, "forwarded", (json_int_t)c->forwarded,
+			 "answered", (json_int_t)c->answered, "refused", (json_int_t)c->refused, "malformed", (json_int_t)c->malformed,
+			 "servfail", (json_int_t)c->servfail);
+}
+
+static json_t *node_status(const struct node *n, struct now now)
 {
 	json_t *o = json_object(), *paths = json_array();
 
 	table_each((struct table *)(uintptr_t)&n->paths, add_path, paths);
-	json_object_set_new(o, "status", control_status("node", &n->env, &n->verdicts));
+	json_object_set_new(o, "status", control_status("node", &n->env, &n->verdicts, now, &n->cloud));
+	json_object_set_new(o, "totals", totals(n));
+	if (n->dns)
+		json_object_set_new(o, "dns", resolver(n));
 	json_object_set_new(o, "agent", json_boolean(is_agent(n)));
 	if (is_agent(n))
 		add_agent(n, o);
@@ -216,7 +241,7 @@ void status_flow(struct node *n, struct now now, const struct flow_event *ev, st
 	if (!request)
 		return;
 	if (cmd && strcmp(cmd, "status") == 0)
-		control_answer(&n->control, ev->handle, node_status(n), out);
+		control_answer(&n->control, ev->handle, node_status(n, now), out);
 	else if (cmd && strcmp(cmd, "dns") == 0 && is_agent(n))
 		control_answer(&n->control, ev->handle, resolver_status(n), out);
 	else if (cmd && strcmp(cmd, "dns") == 0)

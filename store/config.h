@@ -71,6 +71,8 @@ bool config_read_password(const char *file, char *out, size_t cap, size_t *n, ch
 void config_print_manual(FILE *out);
 /* The same as a file that loads: config.example.yaml. */
 void config_print_example(FILE *out);
+/* Every key with the value in force; what holds a secret as itself is not said. */
+void config_print_values(const struct config *c, FILE *out);
 /* True when ip (4 or 16 octets, as p->family says) lies in p; nothing lies in an empty one. */
 bool prefix_has(const struct prefix *p, const uint8_t *ip);
 

@@ -7,6 +7,7 @@
  *   config_yaml.c   finds its keys
  *   config_value.c  reads one value
  *   config_print.c  writes the table as manual and as example
+ *   config_values.c writes the values in force
  */
 #ifndef CONFIG_TABLE_H
 #define CONFIG_TABLE_H
@@ -20,7 +21,7 @@ enum key_kind {
 
 enum key_check {
 	CHECK_NONE, CHECK_NAME, CHECK_LABEL, CHECK_WORD, CHECK_PATH, CHECK_HEX64, CHECK_HOST,
-	CHECK_LISTEN
+	CHECK_LISTEN, CHECK_LOOPBACK
 };
 
 struct key {

@@ -245,6 +245,11 @@ static const char *address_rule(const struct addr *a, bool scoped, bool listen)
 	return NULL;
 }
 
+static bool is_loopback(const struct addr *a)
+{
+	return a->family == 4 ? a->ip[0] == 127 : is_zero(a->ip, 15) && a->ip[15] == 1;
+}
+
 static bool address_value(struct address_list *to, const struct key *k, const char *text, char *err)
 {
 	char host[ADDR_TEXT];
@@ -262,6 +267,9 @@ static bool address_value(struct address_list *to, const struct key *k, const ch
 		if (ip_parse(&a, host, (uint16_t)port)) {
 			a.scope = scope ? if_nametoindex(scope) : 0;
 			rule = address_rule(&a, scope != NULL, k->check == CHECK_LISTEN);
+			if (!rule && k->check == CHECK_LOOPBACK && !is_loopback(&a))
+				rule = "must be an address of this computer alone, such as 127.0.0.1 or "
+				       "[::1]: whoever reaches it may read everything there";
 		} else if (strncasecmp(host, "::ffff:", 7) == 0) {
 			rule = "must be written as the IPv4 address it stands for";
 		}

@@ -23,13 +23,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLOTS 64u		/* registrations under way */
+#define SLOTS 64u		/* registrations under way; at most 256 */
 #define PATIENCE_MS 200
 #define BUFFER (4 * 1024 * 1024)
 
 struct client {
 	struct session session;
 	uint64_t boot, challenge;	/* challenge: 0 while registering */
+	uint32_t transaction;		/* its low octet is the slot */
 };
 
 struct load {
@@ -39,6 +40,7 @@ struct load {
 	struct client *client;
 	unsigned clients, taken;
 	unsigned at[SLOTS];		/* the client whose turn it is */
+	uint32_t requests;
 	uint64_t done, again, refused;
 };
 
@@ -171,19 +173,26 @@ static size_t request_body(const struct load *l, const struct client *c, uint8_t
 	return msg_write_registration_request(body, cap, &m);
 }
 
-/* Sends what this slot's client has to say now; the Transaction ID names the slot. */
-static void speak(struct load *l, unsigned slot)
+/* Sends what this slot's client has to say now. */
+static void say(struct load *l, unsigned slot)
 {
 	struct client *c = &l->client[l->at[slot]];
 	uint64_t ms = clock_ms(CLOCK_REALTIME);
 	uint8_t body[MSG_MAX_registration_request], p[DATAGRAM_MAX];
 	size_t n = request_body(l, c, body, sizeof body);
 
-	n = session_seal(&c->session, ms, slot,
+	n = session_seal(&c->session, ms, c->transaction,
 			 c->challenge ? TYPE_KEEP_ALIVE : TYPE_REGISTRATION_REQUEST,
 			 tokens_at(&l->tokens, ms), body, n, p);
 	if (send(l->fd, p, n, 0) < 0)
 		perror("send");
+}
+
+/* A new request. */
+static void speak(struct load *l, unsigned slot)
+{
+	l->client[l->at[slot]].transaction = l->requests++ << 8 | slot;
+	say(l, slot);
 }
 
 static void next_client(struct load *l, unsigned slot)
@@ -207,23 +216,25 @@ static void hear(struct load *l, uint8_t *p, size_t n)
 	struct client *c;
 	struct exts x;
 	uint64_t stamp;
+	unsigned slot;
 
-	if (gate_check(p, n, &h, &x) != V_PASSED || h.transaction >= SLOTS)
+	if (gate_check(p, n, &h, &x) != V_PASSED || (h.transaction & 0xff) >= SLOTS)
 		return;
-	c = &l->client[l->at[h.transaction]];
-	if (!id_equal(&h.id, &c->session.id) ||
+	slot = h.transaction & 0xff;
+	c = &l->client[l->at[slot]];
+	if (h.transaction != c->transaction || !id_equal(&h.id, &c->session.id) ||
 	    session_open(&c->session, clock_ms(CLOCK_REALTIME), p, n, &h, &x, &body, &stamp) != V_PASSED)
 		return;
 	if (h.type == TYPE_REGISTRATION_RESPONSE && !c->challenge &&
 	    msg_read_registration_response(&m, body.p, body.n) > 0) {
 		c->challenge = m.challenge;
-		speak(l, h.transaction);
+		speak(l, slot);
 	} else if (h.type == TYPE_KEEP_ALIVE_ACK) {
 		l->done++;
-		next_client(l, h.transaction);
+		next_client(l, slot);
 	} else if (h.type == TYPE_REFUSAL) {
 		l->refused++;
-		next_client(l, h.transaction);
+		next_client(l, slot);
 	}
 }
 
@@ -242,7 +253,7 @@ static void register_until(struct load *l, uint64_t end)
 			continue;
 		}
 		for (slot = 0; slot < SLOTS; slot++)
-			speak(l, slot);
+			say(l, slot);
 		l->again += SLOTS;
 	}
 }
@@ -250,21 +261,25 @@ static void register_until(struct load *l, uint64_t end)
 static int run(const char *dir, const char *address, unsigned seconds)
 {
 	struct load l = { .fd = -1 };
-	uint64_t begin;
+	uint64_t begin, idle;
+	double took, busy;
 	unsigned slot;
 
 	if (!read_store(&l, dir) || !dial(&l, address))
 		return 1;
 	begin = clock_ms(CLOCK_MONOTONIC);
+	idle = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
 	for (slot = 0; slot < SLOTS; slot++) {
 		l.at[slot] = slot;
 		l.client[slot].boot = random_u64() | 1;
 		speak(&l, slot);
 	}
 	register_until(&l, begin + seconds * 1000);
-	printf("%.0f a second (%u nodes, %llu sent again, %llu refused)\n",
-	       (double)l.done * 1000 / (double)(clock_ms(CLOCK_MONOTONIC) - begin), l.clients,
-	       (unsigned long long)l.again, (unsigned long long)l.refused);
+	took = (double)(clock_ms(CLOCK_MONOTONIC) - begin);
+	busy = (double)(clock_ms(CLOCK_PROCESS_CPUTIME_ID) - idle);
+	printf("%.0f a second (%u nodes, %llu sent again, %llu refused; the load takes %.0f %% of a core)\n",
+	       (double)l.done * 1000 / took, l.clients, (unsigned long long)l.again,
+	       (unsigned long long)l.refused, busy * 100 / took);
 	free(l.client);
 	close(l.fd);
 	return l.done == 0;

@@ -8,7 +8,7 @@
 #include "cyphonic.h"
 
 #define ARGS_WORDS 8
-#define ARGS_OPTIONS 16
+#define ARGS_OPTIONS 32
 
 struct option_row {
 	char letter;		/* 0: none */

@@ -1,7 +1,7 @@
 /* ask.c - one question, one line of JSON back, from each role of each worker in turn. */
 #include "net/io/ask.h"
-#include "net/io/ask_agent.h"
 #include "net/io/door.h"
+#include "net/io/rates.h"
 #include "net/io/show.h"
 #include <errno.h>
 #include <jansson.h>
@@ -26,15 +26,19 @@ static int64_t clock_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int dial(const char *path)
+int ask_dial(const char *path)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	/* who is stuck accepts nobody, and a full queue would hold us for ever */
+	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), e;
 
 	snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
 		return fd;
-	e = errno;
+	e = errno == EAGAIN ? ETIMEDOUT : errno;
 	close(fd);
 	errno = e;
 	return -1;
@@ -83,15 +87,11 @@ static json_t *read_line(int fd, int wait_ms)
 	return NULL;
 }
 
-/*
- * Asks `role` in worker `index`.  NULL with errno: ENOENT there is no such worker,
- * ECONNREFUSED nobody listens, ETIMEDOUT no (sensible) answer.  The caller owns the answer.
- */
-static json_t *exchange(const struct ask *a, const char *role, unsigned index,
-			const json_t *question, int wait_ms)
+json_t *ask_one(const struct ask *a, const char *role, unsigned index, const json_t *question,
+		int wait_ms)
 {
 	char path[DOOR_PATH];
-	int fd = dial(door_control_path(path, a->run, role, index));
+	int fd = ask_dial(door_control_path(path, a->run, role, index));
 	json_t *answer = NULL;
 
 	if (fd < 0)
@@ -103,7 +103,7 @@ static json_t *exchange(const struct ask *a, const char *role, unsigned index,
 	return answer;
 }
 
-static int no_daemon(const struct ask *a, int e)
+int ask_nobody(const struct ask *a, int e)
 {
 	char path[DOOR_PATH];
 
@@ -132,6 +132,15 @@ static void print_json(FILE *out, const json_t *object)
 	fputc('\n', out);
 }
 
+void ask_print(FILE *out, const char *schema, json_t *answer)
+{
+	json_t *named = json_pack("{s:s}", "schema", schema);
+
+	json_object_update(named, answer);
+	print_json(out, named);
+	json_decref(named);
+}
+
 /* Says who answered, on top, and spreads what all roles have in common there too. */
 static json_t *normal(json_t *answer, const char *role, unsigned worker)
 {
@@ -147,45 +156,118 @@ static json_t *normal(json_t *answer, const char *role, unsigned worker)
 }
 
 /* Adds the answers of all workers of one role; the errno that ended it, or 0. */
-static int collect(const struct ask *a, const char *role, json_t *workers, int *status)
+static int collect(const struct ask *a, const char *role, json_t *workers)
 {
 	json_t *question = json_pack("{s:s}", "cmd", "status"), *answer;
 	unsigned i;
 	int e = 0;
 
 	for (i = 0; i < WORKERS_MAX && !e; i++) {
-		answer = exchange(a, role, i, question, PATIENCE_MS);
+		answer = ask_one(a, role, i, question, PATIENCE_MS);
 		if (!answer && errno != ETIMEDOUT) {
 			e = errno;
 			break;
 		}
 		if (!answer)
 			answer = json_pack("{s:s}", "error", "no answer");
-		*status |= json_object_get(answer, "error") != NULL;
 		json_array_append_new(workers, normal(answer, role, i));
 	}
 	json_decref(question);
 	return e;
 }
 
-int ask_status(const struct ask *a)
+json_t *ask_workers(const struct ask *a)
 {
 	json_t *workers = json_array();
-	json_t *all = json_pack("{s:s, s:s, s:O}", "schema", "cyphonic.status.v1", "version",
-				CYPHONIC_VERSION, "workers", workers);
-	int e = 0, status = 0;
+	int e = ENOENT;
 	unsigned r;
 
 	for (r = 0; r < a->roles; r++)
-		e = collect(a, a->role[r], workers, &status);
-	if (!json_array_size(workers))
-		status = no_daemon(a, e);
-	else if (a->json)
+		e = collect(a, a->role[r], workers);
+	errno = e;
+	return workers;
+}
+
+json_t *ask_daemon(const struct ask *a, const json_t *question)
+{
+	return ask_one(a, "daemon", 0, question, PATIENCE_MS);
+}
+
+json_t *ask_all(const struct ask *a)
+{
+	json_t *question = json_pack("{s:s}", "cmd", "status");
+	json_t *workers = ask_workers(a), *all;
+	int e = errno;
+
+	all = json_pack("{s:s, s:s, s:o*, s:o}", "schema", "cyphonic.status.v1", "version",
+			CYPHONIC_VERSION, "daemon", json_array_size(workers) ?
+			ask_daemon(a, question) : NULL, "workers", workers);
+	json_decref(question);
+	errno = e;
+	return all;
+}
+
+/* ---- status, once or again and again ---- */
+
+static bool says(json_t *object, const char *key, const char *text)
+{
+	return strcmp(string(object, key), text) == 0;
+}
+
+/* What the answers mean for whoever only wants to know whether all is well. */
+static int verdict_of(json_t *workers)
+{
+	json_t *worker;
+	bool silent = false, stranger = false, ill = false;
+	size_t i;
+
+	json_array_foreach(workers, i, worker) {
+		bool agent = json_is_true(json_object_get(worker, "agent"));
+
+		silent |= json_object_get(worker, "error") != NULL;
+		stranger |= agent && says(worker, "state", "logging in");
+		ill |= (agent && !says(worker, "state", "ready")) ||
+		       json_is_false(json_object_get(worker, "ready"));
+	}
+	return silent ? 1 : stranger ? 3 : ill ? 4 : 0;
+}
+
+static int say_status(const struct ask *a, json_t *all)
+{
+	if (a->json)
 		print_json(a->out, all);
 	else
-		show_status(a->out, workers);
-	json_decref(workers);
-	json_decref(all);
+		show_status(a->out, all);
+	fflush(a->out);
+	return verdict_of(json_object_get(all, "workers"));
+}
+
+int ask_status(const struct ask *a)
+{
+	json_t *before = NULL, *all;
+	int64_t then = 0, now;
+	unsigned i, looks = a->interval > 0 ? 2 : 1;
+	int status = 0;
+
+	for (i = 0; i < looks || a->watch; i++) {
+		if (i)
+			usleep((useconds_t)(a->interval * 1e6));
+		now = clock_ms();
+		all = ask_all(a);
+		if (!json_array_size(json_object_get(all, "workers"))) {
+			status = ask_nobody(a, errno);
+			json_decref(all);
+			break;
+		}
+		if (before)
+			rates_add(all, before, (double)MAX(now - then, 1) / 1000);
+		if (a->watch || i == looks - 1)
+			status = say_status(a, all);
+		json_decref(before);
+		before = all;
+		then = now;
+	}
+	json_decref(before);
 	return status;
 }
 
@@ -205,7 +287,7 @@ static json_t *ping_workers(const struct ask *a, const json_t *question)
 	unsigned i;
 
 	for (i = 0; i < WORKERS_MAX; i++) {
-		answer = exchange(a, a->role[0], i, question, PING_MS + 1000);
+		answer = ask_one(a, a->role[0], i, question, PING_MS + 1000);
 		if (!answer && errno != ETIMEDOUT)
 			break;
 		if (!answer) {
@@ -227,7 +309,7 @@ json_t *ask_agent(const struct ask *a, const json_t *question)
 	json_t *answer = ping_workers(a, question);
 
 	if (!answer)
-		no_daemon(a, errno);
+		ask_nobody(a, errno);
 	return answer;
 }
 
@@ -238,12 +320,11 @@ static int ping_once(const struct ask *a, const char *name, json_t *question)
 
 	answer = ping_workers(a, question);
 	if (!answer)
-		return no_daemon(a, errno);
+		return ask_nobody(a, errno);
 	if (json_object_get(answer, "error"))
 		status = 1;
 	if (a->json) {
-		json_object_set_new(answer, "schema", json_string("cyphonic.ping.v1"));
-		print_json(a->out, answer);
+		ask_print(a->out, "cyphonic.ping.v1", answer);
 	} else if (status) {
 		fprintf(a->out, "no pong from %s: %s\n", name, string(answer, "error"));
 	} else {

@@ -17,6 +17,7 @@
 #define ASK_H
 
 #include "cyphonic.h"
+#include <jansson.h>
 #include <stdio.h>
 
 struct ask {
@@ -24,10 +25,37 @@ struct ask {
 	const char *role[4];		/* names of the roles to ask, as in their sockets' names */
 	unsigned roles;
 	bool json;
+	double interval;		/* s between two looks of ask_status(), for rates; 0: one look */
+	bool watch;			/* look again and again */
 	FILE *out;			/* results; errors go to the log */
 };
 
+/*
+ * Asks `role` in worker `index`.  NULL with errno: ENOENT there is no such worker,
+ * ECONNREFUSED nobody listens, ETIMEDOUT no (sensible) answer.  The caller owns the answer.
+ */
+json_t *ask_one(const struct ask *a, const char *role, unsigned index, const json_t *question,
+		int wait_ms);
+/*
+ * What every role of every worker answers to "status", as an array of objects with "role" and
+ * "worker" in each, "error" in the silent ones.  Empty with errno when nobody is there.
+ */
+json_t *ask_workers(const struct ask *a);
+/* What the reporter answers to a question, or NULL with errno. */
+json_t *ask_daemon(const struct ask *a, const json_t *question);
+/* The same with "workers" and "daemon" in one object of the form cyphonic.status.v1. */
+json_t *ask_all(const struct ask *a);
+/* Connects to a Unix socket; -1 with errno. */
+int ask_dial(const char *path);
+/* As JSON, with its schema in front. */
+void ask_print(FILE *out, const char *schema, json_t *answer);
+/* The answer of the node's agent, owned by the caller; NULL: nobody answers, and that was said. */
+json_t *ask_agent(const struct ask *a, const json_t *question);
+/* Says that nobody answers (errno e); 1. */
+int ask_nobody(const struct ask *a, int e);
+
 /* All return the exit status: 0 done, 1 failed, no reply, or no daemon running. */
+/* 3: the node is not logged in; 4: it, or the AS, is not ready. */
 int ask_status(const struct ask *a);
 /*
  * How names are resolved on this computer and, with a name or address (else NULL), who answers

@@ -2,7 +2,7 @@
  * askdns.c - the verb dns: which way the system was made to ask the node, and who answers for a
  * name.  The name is asked for here as the node would: of its resolver, or of those it asks.
  */
-#include "net/io/ask_agent.h"
+#include "net/io/ask.h"
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <netdb.h>
@@ -157,7 +157,7 @@ static const char *code_of(unsigned rcode)
 }
 
 /* All of the question to one server; false when it gives no answer that could be passed on. */
-static bool ask_all(const struct question *q, const char *server, json_t *query)
+static bool ask_each(const struct question *q, const char *server, json_t *query)
 {
 	uint8_t answer[MESSAGE_MAX];
 	json_t *records = json_array();
@@ -189,7 +189,7 @@ static json_t *ask_name(json_t *state, const struct question *q)
 	size_t i;
 
 	json_array_foreach(servers, i, server) {
-		if (!ask_all(q, json_string_value(server), query))
+		if (!ask_each(q, json_string_value(server), query))
 			continue;
 		json_object_set_new(query, "who", json_string(q->overlay ? "overlay" : "upstream"));
 		json_object_set(query, "server", server);
@@ -287,9 +287,7 @@ int ask_dns(const struct ask *a, const char *name)
 	if (state && name)
 		status = answer_name(state, name);
 	if (state && a->json) {
-		json_object_set_new(state, "schema", json_string("cyphonic.dns.v1"));
-		json_dumpf(state, a->out, JSON_INDENT(2));
-		fputc('\n', a->out);
+		ask_print(a->out, "cyphonic.dns.v1", state);
 	} else if (state && (!name || json_object_get(state, "query"))) {
 		show_state(a->out, state);
 		if (name)

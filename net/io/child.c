@@ -13,19 +13,27 @@
 
 static bool is_helper(const struct house *h, unsigned i)
 {
-	return i == h->count;
+	return h->has_helper && i == h->count;
 }
 
-/* Workers and, if there is one, the helper. */
+/* The last of all. */
+static bool is_reporter(const struct house *h, unsigned i)
+{
+	return i == h->count + h->has_helper;
+}
+
+/* Workers, the helper if there is one, the reporter. */
 static unsigned children(const struct house *h)
 {
-	return h->count + h->has_helper;
+	return h->count + h->has_helper + 1;
 }
 
 const char *child_name(char out[64], const struct house *h, unsigned i)
 {
 	if (is_helper(h, i))
 		snprintf(out, 64, "helper");
+	else if (is_reporter(h, i))
+		snprintf(out, 64, "reporter");
 	else
 		snprintf(out, 64, "%s.%u", h->roles, i);
 	return out;
@@ -56,8 +64,10 @@ static void close_others(const struct house *h, unsigned self)
 		if (h->has_helper && !is_helper(h, self))
 			close(h->desk.fd[i]);
 	}
-	if (is_helper(h, self) && h->worker[0].tun >= 0)
+	if (self >= h->count && h->worker[0].tun >= 0)
 		close(h->worker[0].tun);
+	if (!is_reporter(h, self))
+		reporter_close(&h->reporter);
 	close(h->signals);
 	close(h->lock);
 	if (h->resolv.fd >= 0)
@@ -66,7 +76,7 @@ static void close_others(const struct house *h, unsigned self)
 
 static void own_signals(void)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGPIPE, SIGUSR1, SIGUSR2 };
+	static const int ignored[] = { SIGHUP, SIGINT, SIGPIPE, SIGUSR1 };
 	sigset_t none;
 	unsigned i;
 
@@ -89,6 +99,8 @@ static int live(const struct house *h, unsigned self, pid_t master)
 		return 1;
 	}
 	own_signals();
+	if (is_reporter(h, self))
+		return reporter_run(&h->reporter);
 	return is_helper(h, self) ? helper_run(&h->desk) : worker_run(&h->worker[self]);
 }
 
@@ -119,7 +131,7 @@ static void start(struct house *h, unsigned i, uint64_t now)
 	pid_t master = getpid(), pid;
 	char name[64];
 
-	if (!is_helper(h, i) && c->deaths) {
+	if (i < h->count && c->deaths) {
 		h->worker[i].restarted = true;
 		forget_mail(h, i);
 	}
@@ -138,14 +150,16 @@ static void start(struct house *h, unsigned i, uint64_t now)
 
 void child_start_due(struct house *h, uint64_t now)
 {
-	unsigned i;
+	unsigned i, last = children(h) - 1;
 
 	if (h->stopping)
 		return;
-	/* the helper first: workers ask it as soon as they live */
-	for (i = children(h); i-- > 0;)
+	/* the helper first: workers ask it as soon as they live; the reporter, who asks them, last */
+	for (i = last; i-- > 0;)
 		if (!h->child[i].pid && h->child[i].again <= now)
 			start(h, i, now);
+	if (!h->child[last].pid && h->child[last].again <= now)
+		start(h, last, now);
 }
 
 static void plan(struct child *c, uint64_t now)
@@ -176,11 +190,15 @@ static void bury(struct house *h, unsigned i, int status, uint64_t now)
 		c->pid = 0;
 		return;
 	}
-	if (WIFEXITED(status) && status && !c->deaths && now - c->born < START_TIME) {
+	if (c->renewing) {
+		c->renewing = false;
+		c->again = now;
+	} else if (WIFEXITED(status) && status && !c->deaths && now - c->born < START_TIME) {
 		cy_log(LOG_ERROR_, "%s could not start: stopping", name);
 		h->failed = true;
 	} else {
 		plan(c, now);
+		h->reporter.board->deaths++;
 		cy_log(LOG_ERROR_, "%s (pid %d) %s; %s", name, c->pid, how,
 		       c->again > now ? "too often: next start in 10 s" : "starting it again");
 	}
@@ -210,6 +228,16 @@ static bool tell(struct house *h, unsigned from, unsigned to, int signal)
 			any = true;
 		}
 	return any;
+}
+
+void child_renew_helper(struct house *h)
+{
+	struct child *c = &h->child[h->count];
+
+	if (h->has_helper && c->pid) {
+		c->renewing = true;
+		kill(c->pid, SIGTERM);
+	}
 }
 
 void child_stop(struct house *h, int signal, uint64_t kill_at)

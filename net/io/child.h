@@ -7,6 +7,7 @@
 
 #include "net/io/helper.h"
 #include "net/io/owner.h"
+#include "net/io/reporter.h"
 #include "net/io/resolv.h"
 #include <sys/types.h>
 
@@ -19,6 +20,7 @@ struct child {
 	uint64_t death[DEATHS_MAX];	/* the last ones, a ring */
 	unsigned deaths;
 	uint64_t again;			/* start at this time; NEVER: not planned */
+	bool renewing;			/* told to end so that its successor starts afresh */
 };
 
 /* Everything the master keeps for life. */
@@ -34,20 +36,24 @@ struct house {
 	int master_end[WORKERS_MAX];	/* of each worker's `master` */
 	int signals, lock;
 	struct resolv resolv;
-	struct child child[WORKERS_MAX + 1];	/* workers, then the helper */
+	struct reporter_setup reporter;
+	struct child child[WORKERS_MAX + 2];	/* workers, then the helper, then the reporter */
 	bool stopping;
+	bool upgrading;			/* stopping, to go on as another version */
 	bool failed;			/* a child could not even start: the master gives up */
 	uint64_t kill_at;		/* stopping: patience ends */
 };
 
-/* "as+nms.0", or "helper". */
+/* "as+nms.0", "helper" or "reporter". */
 const char *child_name(char out[64], const struct house *h, unsigned i);
 /* Starts every child that is due. */
 void child_start_due(struct house *h, uint64_t now);
 /* Collects the dead and plans their successors (not while stopping). */
 void child_reap(struct house *h, uint64_t now);
-/* Tells the workers by this signal, the helper when they are gone; kills at kill_at. */
+/* Tells the workers by this signal, the others when they are gone; kills at kill_at. */
 void child_stop(struct house *h, int signal, uint64_t kill_at);
+/* Lets the helper finish what it has begun and starts it again; requests wait meanwhile. */
+void child_renew_helper(struct house *h);
 /* Progress of stopping; true when nobody is left. */
 bool child_all_gone(struct house *h, uint64_t now);
 /* Boot-clock time of the next thing to do here, or NEVER. */

@@ -1,5 +1,6 @@
 /* door.c - makes the sockets: UDP and TCP groups in worker order, and the control sockets. */
 #include "net/io/door.h"
+#include "net/io/inherit.h"
 #include "net/io/steer.h"
 #include "net/io/udp.h"
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -114,6 +116,35 @@ static bool prepare(int fd, const struct want *want)
 	return udp_prepare(fd, want->at.family, want->gro);
 }
 
+/* What an upgrade knows this socket by: "nms.port 0.0.0.0:4501 t 1/2" is worker 1's of 2. */
+static void name_door(struct door *door, const struct want *want, unsigned i, unsigned n)
+{
+	char at[ADDR_TEXT];
+
+	snprintf(door->name, sizeof door->name, "%s %.55s %c %u/%u", want->key,
+		 addr_text(at, &want->at), want->stream ? 't' : 'u', i, n);
+}
+
+/* The whole group as it was before an upgrade; its order and its steering are still right. */
+static bool take_group(struct worker_setup *w, const struct want *want, struct door door, unsigned n)
+{
+	int fd[WORKERS_MAX];
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		name_door(&door, want, i, n);
+		fd[i] = inherit_take(door.name);
+		if (fd[i] < 0)
+			break;
+	}
+	for (n = i < n ? 0 : n, i = 0; i < n && w[i].doors < DOORS_MAX; i++) {
+		name_door(&door, want, i, n);
+		door.fd = fd[i];
+		w[i].door[w[i].doors++] = door;
+	}
+	return n > 0;
+}
+
 /* One socket for each of the first n workers, in their order. */
 static bool open_group(struct worker_setup *w, const struct want *want, unsigned n, char *err)
 {
@@ -123,9 +154,12 @@ static bool open_group(struct worker_setup *w, const struct want *want, unsigned
 	};
 	unsigned i;
 
+	if (take_group(w, want, door, n))
+		return true;
 	if (!probe(want))
 		return refuse(err, want);
 	for (i = 0; i < n; i++) {
+		name_door(&door, want, i, n);
 		door.fd = bound(want, n == 1);
 		if (door.fd < 0 || !prepare(door.fd, want))
 			return refuse(err, want);
@@ -142,13 +176,22 @@ static bool host_lacks(int e)
 	return e == EAFNOSUPPORT || e == EADDRNOTAVAIL;
 }
 
+static bool is_left(const struct want *want)
+{
+	char begin[96], at[ADDR_TEXT], rest[96];
+
+	snprintf(begin, sizeof begin, "%s %.55s %c ", want->key, addr_text(at, &want->at),
+		 want->stream ? 't' : 'u');
+	return inherit_find(begin, rest, sizeof rest) != NULL;
+}
+
 /* Both families at every address, as far as the host has them. */
 static bool open_any(struct worker_setup *w, struct want want, char *err)
 {
 	unsigned opened = 0;
 
 	for (want.at.family = 4; want.at.family <= 6; want.at.family += 2) {
-		if (!probe(&want) && host_lacks(errno))
+		if (!is_left(&want) && !probe(&want) && host_lacks(errno))
 			continue;
 		if (!open_group(w, &want, w->count, err))
 			return false;
@@ -216,6 +259,17 @@ static uint16_t free_port(struct want want, uint16_t wish)
 	return wish;
 }
 
+/* The node's port before an upgrade, 0: there was none. */
+static uint16_t left_port(void)
+{
+	char rest[96];
+
+	if (!inherit_find("node.port 0.0.0.0:", rest, sizeof rest) &&
+	    !inherit_find("node.port [::]:", rest, sizeof rest))
+		return 0;
+	return (uint16_t)atoi(rest);
+}
+
 static bool open_node(struct worker_setup *w, struct config *conf, uint8_t role, char *err)
 {
 	struct want main_door = {
@@ -224,7 +278,9 @@ static bool open_node(struct worker_setup *w, struct config *conf, uint8_t role,
 	struct want dns = { .key = "node.dns", .port = PORT_DNS, .role = role };
 	struct address_list resolver = conf->node_dns;
 
-	main_door.at.port = free_port(main_door, (uint16_t)conf->node_port);
+	main_door.at.port = left_port();
+	if (!main_door.at.port)
+		main_door.at.port = free_port(main_door, (uint16_t)conf->node_port);
 	if (conf->node_port && main_door.at.port != conf->node_port)
 		cy_log(LOG_WARN, "UDP port %u (node.port) is taken; using %u", conf->node_port,
 		       main_door.at.port);
@@ -262,8 +318,15 @@ bool doors_open(struct worker_setup *w, struct config *conf, char *err)
 int door_tun(const char *name, char *err)
 {
 	struct ifreq r = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	const char *remedy = "";
+	char left[64];
+	int fd;
+
+	snprintf(left, sizeof left, "tun %s", name);
+	fd = inherit_take(left);
+	if (fd >= 0)
+		return fd;
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	snprintf(r.ifr_name, sizeof r.ifr_name, "%s", name);
 	if (fd >= 0 && ioctl(fd, TUNSETIFF, &r) == 0)
@@ -325,12 +388,12 @@ void doors_control_remove(const struct worker_setup *w)
 		remove_all(w->conf->run, w->role[r]->name);
 }
 
-static int control_socket(const char *path, uint32_t uid, uint32_t gid, char *err)
+int door_unix(const char *path, uint32_t uid, uint32_t gid, char *err)
 {
 	struct sockaddr_un at;
 	int fd = unix_socket(path, &at);
 	mode_t mask = umask(0117);
-	bool good = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
+	bool good = fd >= 0 && (unlink(path) == 0 || errno == ENOENT) && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
 		    listen(fd, 64) == 0 && (geteuid() != 0 || chown(path, uid, gid) == 0);
 
 	umask(mask);
@@ -357,7 +420,7 @@ static bool control_role(struct worker_setup *w, uint8_t role, uint32_t uid, uin
 	}
 	remove_all(run, name);
 	for (i = 0; i < w->count; i++) {
-		door.fd = control_socket(door_control_path(path, run, name, i), uid, gid, err);
+		door.fd = door_unix(door_control_path(path, run, name, i), uid, gid, err);
 		if (door.fd < 0 || !add_door(&w[i], &door, err))
 			return false;
 	}

@@ -34,6 +34,8 @@ const char *door_control_path(char out[DOOR_PATH], const char *run, const char *
  * root.  Left-overs are removed; sockets that still answer are somebody else's and refused.
  */
 bool doors_control_open(struct worker_setup *w, uint32_t uid, uint32_t gid, char *err);
+/* One more of the kind, at this path, whatever was left there; -1 with err (256). */
+int door_unix(const char *path, uint32_t uid, uint32_t gid, char *err);
 void doors_control_remove(const struct worker_setup *w);
 
 #endif

@@ -18,7 +18,7 @@ struct loop {
 	ev_check look;		/* first in every wake-up */
 	ev_prepare last;	/* last in every wake-up */
 	ev_idle more;		/* active: nobody sleeps */
-	ev_signal term, quit;
+	ev_signal term, quit, upgrade;
 };
 
 struct watch {
@@ -224,13 +224,16 @@ void loop_signals(struct loop *l)
 	signal(SIGPIPE, SIG_IGN);
 	ev_signal_init(&l->term, on_signal, SIGTERM);
 	ev_signal_init(&l->quit, on_signal, SIGQUIT);
-	l->term.data = l->quit.data = l;
+	ev_signal_init(&l->upgrade, on_signal, SIGUSR2);
+	l->term.data = l->quit.data = l->upgrade.data = l;
 	ev_signal_start(l->ev, &l->term);
 	ev_signal_start(l->ev, &l->quit);
+	ev_signal_start(l->ev, &l->upgrade);
 	/* the master may have blocked them around its fork */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGUSR2);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 

@@ -21,7 +21,7 @@ struct alarm;
 struct loop *loop_new(bool (*settle)(void *arg), void *arg);
 void loop_free(struct loop *l);
 /*
- * From here on SIGTERM and SIGQUIT end loop_run(), other signals a terminal or a closed
+ * From here on SIGTERM, SIGQUIT and SIGUSR2 end loop_run(), other signals a terminal or a closed
  * connection sends are ignored.
  */
 void loop_signals(struct loop *l);

@@ -8,6 +8,8 @@
 #include "net/io/loop.h"
 #include "net/io/master.h"
 #include "net/io/priv.h"
+#include "net/io/inherit.h"
+#include "net/io/reload.h"
 #include "store/config.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -54,6 +57,10 @@ static bool lock_state(struct house *h, char *err)
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[PATH_SIZE];
 
+	/* a lock of ours from before an upgrade: closing any descriptor of the file would drop it */
+	h->lock = inherit_take("lock");
+	if (h->lock >= 0)
+		return true;
 	snprintf(path, sizeof path, "%s/master.lock", h->conf->state);
 	h->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (h->lock < 0) {
@@ -155,8 +162,18 @@ static bool furnish(struct house *h, const struct master_plan *plan, char *err)
 		h->worker[i].channel = channel;
 		h->worker[i].tun = tun;
 	}
-	return doors_open(h->worker, plan->conf, err) &&
-	       doors_control_open(h->worker, h->owner.uid, h->owner.gid, err);
+	h->reporter = (struct reporter_setup){
+		.conf = h->conf, .board = plan->board, .roles = plan->roles,
+		.has_store = needs(plan, NEEDS_STORE),
+	};
+	for (i = 0; i < plan->roles; i++)
+		h->reporter.role[i] = plan->role[i]->name;
+	if (!doors_open(h->worker, plan->conf, err) ||
+	    !doors_control_open(h->worker, h->owner.uid, h->owner.gid, err) ||
+	    !reporter_open(&h->reporter, &h->owner, err))
+		return false;
+	inherit_close();
+	return true;
 }
 
 static bool catch_signals(struct house *h, char *err)
@@ -176,89 +193,61 @@ static bool catch_signals(struct house *h, char *err)
 	return h->signals >= 0;
 }
 
-/* ---- HUP ---- */
+/* ---- USR2: the same process goes on as another version of the program ---- */
 
-/* The keys that differ, each with a comma behind it. */
-static void list_changes(const struct config *a, const struct config *b, FILE *out)
+/* Asks the program that stands there now whether it would start with this configuration. */
+static bool upgrade_is_good(const struct master_plan *plan)
 {
-	const char *section = "", *dot = "";
+	int status = -1, n;
+	pid_t pid = fork();
 
-#define SECTION(name, text) section = #name; dot = ".";
-#define END_SECTION(name) section = dot = "";
-#define DIFF(member, key) \
-	if (memcmp(&a->member, &b->member, sizeof a->member) != 0) \
-		fprintf(out, "%s%s%s, ", section, dot, key);
-#define STRING(member, key, ...) DIFF(member, key)
-#define REQUIRED_STRING(member, key, ...) DIFF(member, key)
-#define NUMBER(member, key, ...) DIFF(member, key)
-#define DURATION(member, key, ...) DIFF(member, key)
-#define ADDRESSES(member, key, ...) DIFF(member, key)
-#define REQUIRED_ADDRESSES(member, key, ...) DIFF(member, key)
-#define PREFIX(member, key, ...) DIFF(member, key)
-#define ENUM(member, key, ...) DIFF(member, key)
-#define ROLES(member, key, ...) DIFF(member, key)
-#include "store/config.def"
-#undef SECTION
-#undef END_SECTION
-#undef DIFF
-#undef STRING
-#undef REQUIRED_STRING
-#undef NUMBER
-#undef DURATION
-#undef ADDRESSES
-#undef REQUIRED_ADDRESSES
-#undef PREFIX
-#undef ENUM
-#undef ROLES
-}
+	if (pid == 0) {
+		for (n = 0; plan->argv[n]; n++)
+			;
+		char *argv[n + 2];
 
-static void log_lines(enum log_level level, char *text)
-{
-	char *line, *rest = NULL;
-
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		cy_log(level, "%s", line);
-}
-
-/* was: the configuration as it was read at start. */
-static void reread(const struct master_plan *plan, const struct config *was)
-{
-	struct config *fresh = calloc(1, sizeof *fresh);
-	char *text = NULL;
-	size_t n = 0;
-	FILE *out = open_memstream(&text, &n);
-	int errors = -1;
-
-	if (fresh && out) {
-		errors = config_load(fresh, was->file, plan->role_bits, out);
-		if (errors == 0)
-			list_changes(was, fresh, out);
+		memcpy(argv, plan->argv, (size_t)n * sizeof *argv);
+		argv[n] = "-t";
+		argv[n + 1] = NULL;
+		execv(plan->program, argv);
+		_exit(127);
 	}
-	if (out)
-		fclose(out);
-	if (errors > 0)
-		log_lines(LOG_ERROR_, text);
-	if (errors)
-		cy_log(LOG_ERROR_, "configuration not taken; going on with the one read at start");
-	else if (n < 2)
-		cy_log(LOG_INFO, "configuration read again: nothing changed");
-	else
-		cy_log(LOG_WARN, "configuration read again and good, but not applied before a restart: %.*s",
-		       (int)n - 2, text);
-	free(text);
-	free(fresh);
+	if (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0)
+		return true;
+	cy_log(LOG_ERROR_, "not upgrading: '%s -t' does not succeed; going on as before", plan->program);
+	return false;
+}
+
+static void upgrade(struct house *h, const struct master_plan *plan)
+{
+	char name[64];
+	sigset_t none;
+	unsigned i, k;
+
+	snprintf(name, sizeof name, "tun %s", h->conf->node_tun);
+	if (h->worker[0].tun >= 0)
+		inherit_leave(name, h->worker[0].tun);
+	inherit_leave("lock", h->lock);
+	for (i = 0; i < h->count; i++)
+		for (k = 0; k < h->worker[i].doors; k++)
+			if (h->worker[i].door[k].name[0])
+				inherit_leave(h->worker[i].door[k].name, h->worker[i].door[k].fd);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(plan->program, plan->argv);
+	cy_log(LOG_ERROR_, "upgrade failed: %s: %s; stopping", plan->program, strerror(errno));
+	h->failed = true;
 }
 
 /* ---- running ---- */
 
-static void on_signal(struct house *h, const struct master_plan *plan, const struct config *was,
-		      uint32_t signal)
+static void on_signal(struct house *h, const struct master_plan *plan, uint32_t signal)
 {
 	uint64_t now = clock_now().boot;
 
 	switch (signal) {
 	case SIGHUP:
-		reread(plan, was);
+		reload(h, plan);
 		break;
 	case SIGTERM:
 	case SIGINT:
@@ -269,18 +258,24 @@ static void on_signal(struct house *h, const struct master_plan *plan, const str
 		cy_log(LOG_INFO, "stopping after what is under way");
 		child_stop(h, SIGQUIT, now + GRACEFUL);
 		break;
-	case SIGUSR1:
 	case SIGUSR2:
-		cy_log(LOG_INFO, "signal %u has no meaning here yet", signal);
+		if (upgrade_is_good(plan)) {
+			cy_log(LOG_INFO, "upgrading: %s", plan->program);
+			h->upgrading = true;
+			child_stop(h, SIGUSR2, now + QUICK);
+		}
+		break;
+	case SIGUSR1:
+		cy_log(LOG_INFO, "SIGUSR1 has no meaning here");
 	}
 }
 
-static void read_signals(struct house *h, const struct master_plan *plan, const struct config *was)
+static void read_signals(struct house *h, const struct master_plan *plan)
 {
 	struct signalfd_siginfo s;
 
 	while (read(h->signals, &s, sizeof s) == sizeof s)
-		on_signal(h, plan, was, s.ssi_signo);
+		on_signal(h, plan, s.ssi_signo);
 	child_reap(h, clock_now().boot);
 }
 
@@ -325,7 +320,6 @@ static bool serve_resolver(struct house *h, unsigned worker, uint8_t role,
 	return true;
 }
 
-
 /* One request of a worker: the role's octet, then struct priv_request and nothing more. */
 static void serve(struct house *h, const struct master_plan *plan, unsigned worker)
 {
@@ -365,7 +359,7 @@ static int wait_ms(const struct house *h)
 	return next <= now ? 0 : (int)((next - now) / MS + 1);
 }
 
-static void run(struct house *h, const struct master_plan *plan, const struct config *was)
+static void run(struct house *h, const struct master_plan *plan)
 {
 	struct pollfd p[WORKERS_MAX + 2];
 	unsigned i;
@@ -376,7 +370,7 @@ static void run(struct house *h, const struct master_plan *plan, const struct co
 	while (!h->stopping || !child_all_gone(h, clock_now().boot)) {
 		child_start_due(h, clock_now().boot);
 		if (h->stopping)
-			resolv_stop(&h->resolv);
+			resolv_stop(&h->resolv, h->upgrading);
 		p[h->count + 1] = (struct pollfd){ .fd = h->resolv.fd, .events = POLLIN };
 		if (poll(p, h->count + 2, wait_ms(h)) < 0)
 			continue;
@@ -386,7 +380,7 @@ static void run(struct house *h, const struct master_plan *plan, const struct co
 			if (p[i].revents)
 				serve(h, plan, i);
 		if (p[h->count].revents)
-			read_signals(h, plan, was);
+			read_signals(h, plan);
 		if (h->failed && !h->stopping)
 			child_stop(h, SIGTERM, clock_now().boot + QUICK);
 	}
@@ -395,26 +389,32 @@ static void run(struct house *h, const struct master_plan *plan, const struct co
 int master_run(const struct master_plan *plan)
 {
 	static const char *const user[] = { "", "; helper and workers keep root" };
-	struct config was = *plan->conf;
 	struct house h = {
 		.conf = plan->conf, .call = plan->call, .roles = plan->names,
 		.count = worker_count(plan), .has_helper = needs(plan, NEEDS_HELPER),
 		.kill_at = NEVER, .resolv.fd = -1,
 	};
-	char err[ERR] = "";
+	char err[ERR] = "", rest[64];
+	bool successor;
 
+	successor = inherit_find("tun ", rest, sizeof rest) != NULL;
 	if (!make_directories(&h, err) || !catch_signals(&h, err) || !furnish(&h, plan, err)) {
 		cy_log(LOG_ERROR_, "%s", err);
 		return 1;
 	}
-	if (needs(plan, NEEDS_TUN) && !resolv_start(&h.resolv, h.conf, h.call, clock_now().boot))
+	if (needs(plan, NEEDS_TUN) && !resolv_start(&h.resolv, h.conf, h.call, successor, clock_now().boot))
 		cy_log(LOG_ERROR_, "no process for name resolution: the system will not ask the node");
 	cy_log(LOG_INFO, "cyphonic %s as %s, pid %d: %u worker%s, user %s%s", CYPHONIC_VERSION,
 	       plan->names, (int)getpid(), h.count, h.count == 1 ? "" : "s", h.owner.name,
 	       user[h.owner.uid == 0]);
-	run(&h, plan, &was);
+	run(&h, plan);
 	resolv_wait(&h.resolv);
+	if (h.upgrading && !h.failed)
+		upgrade(&h, plan);
+	if (h.upgrading && h.resolv.conf)
+		resolv_repair(h.conf);
 	doors_control_remove(h.worker);
+	reporter_remove(&h.reporter);
 	cy_log(LOG_INFO, "stopped");
 	channel_free(h.worker[0].channel);
 	free(h.worker);

@@ -5,6 +5,7 @@
 #ifndef MASTER_H
 #define MASTER_H
 
+#include "net/io/board.h"
 #include "net/io/worker.h"
 
 /* What the program knows and net/io does not: the cast. */
@@ -16,11 +17,15 @@ struct master_plan {
 	unsigned roles;
 	const char *names;			/* of the roles, joined by '+' */
 	void (*call)(const char *name);		/* names the calling process in the log */
+	struct board *board;
+	char *const *argv;			/* the command line, for an upgrade */
+	const char *program;			/* path of the executable */
 };
 
 /*
  * Runs until a signal ends it: TERM and INT quickly, QUIT after what is under way; HUP
- * checks the configuration again.  Exit status: 0 after a signal, 1 when it cannot start.
+ * reads the configuration again and applies what can be applied at once; USR2 goes on as the
+ * program that now stands at plan->program, with the same sockets.  Exit status: 0 after a signal, 1 when it cannot start.
  */
 int master_run(const struct master_plan *plan);
 

@@ -92,14 +92,34 @@ static bool take(const char *dir, const struct owner *o, unsigned mode, char *er
 	return true;
 }
 
+/*
+ * Made under another name, and renamed when it has owner and mode: whoever comes at the same
+ * moment sees none, or a finished one.  Somebody else's that came first stays.
+ */
+static bool make(const char *dir, const struct owner *o, unsigned mode, char *err)
+{
+	char fresh[320];
+	size_t n = strlen(dir);
+	bool good;
+
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	snprintf(fresh, sizeof fresh, "%.*s.%d", (int)n, dir, (int)getpid());
+	if (mkdir(fresh, 0700) < 0)
+		return fail(err, "cannot make directory", dir);
+	good = take(fresh, o, mode, err);
+	if (good && rename(fresh, dir) < 0 && errno != ENOTEMPTY && errno != EEXIST)
+		good = fail(err, "cannot make directory", dir);
+	rmdir(fresh);
+	return good;
+}
+
 bool owner_dir(const char *dir, const struct owner *o, unsigned mode, char *err)
 {
 	struct stat st;
 
-	if (mkdir(dir, 0700) == 0)
-		return take(dir, o, mode, err);
-	if (errno != EEXIST)
-		return fail(err, "cannot make directory", dir);
+	if (stat(dir, &st) < 0 && errno == ENOENT && !make(dir, o, mode, err))
+		return false;
 	if (stat(dir, &st) < 0)
 		return fail(err, "cannot look at", dir);
 	if (!S_ISDIR(st.st_mode)) {

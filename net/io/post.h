@@ -12,6 +12,8 @@
 #define POST_MAX 65536			/* octets of a message, the role's octet included */
 #define POST_QUEUE (256 * 1024)		/* octets that wait while the other side is busy */
 
+#define POST_TO_WORKER 0xff		/* instead of a role: struct config, for the worker itself */
+
 struct letter;
 
 struct post {

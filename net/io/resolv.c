@@ -36,6 +36,7 @@ struct clerk {
 	enum way way;			/* WAY_NONE: nothing is changed */
 	enum resolvconf which;
 	struct priv_resolver state;
+	bool keep;			/* leave it so at the end */
 	bool wrote;			/* the file, in the last carry_out() */
 	uint64_t changed[FIGHT_MAX];	/* boot times, a ring */
 	unsigned changes;
@@ -89,12 +90,14 @@ static bool by_file(struct clerk *c, struct servers *s, char *err)
 
 static void file_servers(const struct wish *w, struct servers *s)
 {
-	char *text = malloc(RESOLV_TEXT);
+	char *text = malloc(2 * RESOLV_TEXT), *theirs = text + RESOLV_TEXT;
+	struct claim claim;
 
 	if (!text)
 		abort();
 	file_text(RESOLV_CONF, text);
-	text_servers(text, w, s);
+	text_give_back(theirs, text, &claim);
+	text_servers(theirs, w, s);
 	free(text);
 }
 
@@ -261,11 +264,14 @@ static void look(struct clerk *c)
 {
 	struct servers s = { .n = 0 };
 
+	if (c->state.up)
+		return;
 	/* before the first login: whom the system asks now is whom we ask */
-	if (!c->state.up) {
+	if (resolvconf_is_left(c->wish.tun))
+		resolvconf_servers(&c->wish, &s);
+	else
 		file_servers(&c->wish, &s);
-		fill_servers(&c->state, &s);
-	}
+	fill_servers(&c->state, &s);
 }
 
 static void answer(struct clerk *c)
@@ -282,6 +288,10 @@ static bool serve(struct clerk *c)
 
 	if (n <= 0)
 		return n < 0 && errno == EINTR;
+	if (n == sizeof q && q.kind == PRIV_DNS_KEEP) {
+		c->keep = true;
+		return true;
+	}
 	if (n == sizeof q && q.kind == PRIV_DNS_UP) {
 		up(c, &q);
 	} else if (n == sizeof q && q.kind == PRIV_DNS_DOWN) {
@@ -405,7 +415,7 @@ static void work(struct clerk *c)
 			else
 				follow(c);
 			changed = false;
-			if (!more)
+			if (!more && !c->keep)
 				undo(c);
 			unlock_files(lock);
 			if (!more)
@@ -449,7 +459,8 @@ static int live(const struct resolv *r, int fd)
 		return 1;
 	}
 	strcpy(c.state.way, "none");
-	resolv_repair(c.conf);
+	if (!r->successor)
+		resolv_repair(c.conf);
 	answer(&c);
 	work(&c);
 	return 0;
@@ -465,14 +476,16 @@ static bool readable(int fd, int wait_ms)
 }
 
 bool resolv_start(struct resolv *r, const struct config *conf, void (*call)(const char *name),
-		  uint64_t now)
+		  bool successor, uint64_t now)
 {
 	struct priv_resolver ready;
 	int fd[2];
 	pid_t pid;
 
 	memset(r, 0, sizeof *r);
-	*r = (struct resolv){ .fd = -1, .born = now, .conf = conf, .call = call };
+	*r = (struct resolv){
+		.fd = -1, .born = now, .conf = conf, .call = call, .successor = successor,
+	};
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) < 0)
 		return false;
 	pid = fork();
@@ -511,7 +524,7 @@ static void revive(struct resolv *r, uint64_t now)
 	was.early = now - was.born < SEC ? was.early + 1 : 0;
 	cy_log(LOG_ERROR_, "the process for name resolution died%s",
 	       was.early > EARLY_MAX ? " too often: going on without" : "; starting it again");
-	if (was.early > EARLY_MAX || !resolv_start(r, was.conf, was.call, now))
+	if (was.early > EARLY_MAX || !resolv_start(r, was.conf, was.call, false, now))
 		return;
 	r->early = was.early;
 	if (was.asked.kind)
@@ -527,8 +540,12 @@ bool resolv_answer(struct resolv *r, struct priv_resolver *a, uint64_t now)
 	return n == sizeof *a && r->heard;
 }
 
-void resolv_stop(struct resolv *r)
+void resolv_stop(struct resolv *r, bool keep)
 {
+	static const struct priv_request stay = { .kind = PRIV_DNS_KEEP };
+
+	if (r->fd >= 0 && !r->stopping && keep)
+		send(r->fd, &stay, sizeof stay, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (r->fd >= 0 && !r->stopping)
 		shutdown(r->fd, SHUT_WR);
 	r->stopping = true;
@@ -538,7 +555,7 @@ void resolv_wait(struct resolv *r)
 {
 	struct priv_resolver a;
 
-	resolv_stop(r);
+	resolv_stop(r, false);
 	while (r->fd >= 0 && readable(r->fd, STOP_MS) && recv(r->fd, &a, sizeof a, 0) > 0)
 		;
 	if (r->fd >= 0)

@@ -16,6 +16,7 @@ struct resolv {
 	uint64_t born;			/* boot clock */
 	unsigned early;			/* deaths soon after birth, one after the other */
 	bool stopping;
+	bool successor;			/* of an upgrade: what there is was left for us */
 	const struct config *conf;
 	void (*call)(const char *name);	/* names the calling process in the log */
 	bool heard;			/* somebody asked: */
@@ -27,10 +28,11 @@ struct resolv {
 bool resolv_repair(const struct config *conf);
 /*
  * Starts the process, which first takes out what a daemon left that could not end in order;
- * waits for that.  now: boot clock.  False when it cannot be started; then there is none.
+ * (successor: one that was upgraded to us, which is no trouble), and waits for that.  now: boot
+ * clock.  False when it cannot be started; then there is none.
  */
 bool resolv_start(struct resolv *r, const struct config *conf, void (*call)(const char *name),
-		  uint64_t now);
+		  bool successor, uint64_t now);
 /* Passes on a PRIV_DNS_* request, checked by priv_wrong(). */
 void resolv_ask(struct resolv *r, unsigned worker, uint8_t role, const struct priv_request *q);
 /*
@@ -38,8 +40,8 @@ void resolv_ask(struct resolv *r, unsigned worker, uint8_t role, const struct pr
  * is replaced.
  */
 bool resolv_answer(struct resolv *r, struct priv_resolver *a, uint64_t now);
-/* Tells it to undo all and to end; may be repeated. */
-void resolv_stop(struct resolv *r);
+/* Tells it to undo all, or to leave it for a successor, and to end; may be repeated. */
+void resolv_stop(struct resolv *r, bool keep);
 /* Waits until it has, 5 s at most. */
 void resolv_wait(struct resolv *r);
 

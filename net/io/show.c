@@ -148,28 +148,106 @@ static void show_service(FILE *out, json_t *workers, const char *role)
 	json_decref(sum);
 }
 
-/* ---- how packets ended ---- */
-
-static void show_verdicts(FILE *out, json_t *workers)
+static const char *octets_each_second(char out[24], double n)
 {
-	json_t *worker, *value, *sum = json_object();
+	char text[16];
+
+	snprintf(out, 24, "%s/s", octets(text, (json_int_t)n));
+	return out;
+}
+
+/* ---- all of it ---- */
+
+static void add_numbers(json_t *sum, json_t *numbers)
+{
+	json_t *value;
 	const char *key;
+
+	json_object_foreach(numbers, key, value)
+		json_object_set_new(sum, key, json_real(json_number_value(json_object_get(sum, key)) +
+						       json_number_value(value)));
+}
+
+/* Sums of one part over all workers. */
+static json_t *summed(json_t *workers, const char *part)
+{
+	json_t *worker, *sum = json_object();
 	size_t i;
 
 	json_array_foreach(workers, i, worker)
-		json_object_foreach(json_object_get(worker, "verdicts"), key, value)
-			json_object_set_new(sum, key, json_integer(number(sum, key) +
-						json_integer_value(value)));
-	if (json_object_size(sum))
-		fprintf(out, "\n%-20s %12s\n", "VERDICT", "PACKETS");
-	json_object_foreach(sum, key, value)
-		fprintf(out, "%-20s %12lld\n", key, (long long)json_integer_value(value));
-	json_decref(sum);
+		add_numbers(sum, json_object_get(worker, part));
+	return sum;
 }
 
-void show_status(FILE *out, json_t *workers)
+/* How packets ended, and what was lost on the way out; with rates if there are any. */
+static void show_packets(FILE *out, json_t *workers)
 {
-	json_t *worker;
+	json_t *verdicts = summed(workers, "verdicts"), *lost = summed(workers, "lost");
+	json_t *rates = summed(workers, "rates"), *value;
+	bool moving = json_object_size(rates) > 0;
+	const char *key;
+
+	if (json_object_size(verdicts))
+		fprintf(out, "\n%-20s %12s%s\n", "VERDICT", "PACKETS", moving ? "        PER S" : "");
+	json_object_foreach(verdicts, key, value) {
+		fprintf(out, "%-20s %12.0f", key, json_number_value(value));
+		if (moving)
+			fprintf(out, " %12.1f", json_number_value(json_object_get(rates, key)));
+		fputc('\n', out);
+	}
+	json_object_foreach(lost, key, value)
+		if (json_number_value(value) > 0)
+			fprintf(out, "lost: %-14s %12.0f\n", key, json_number_value(value));
+	if (json_object_get(rates, "octets_in")) {
+		char in[24], sent[24];
+
+		fprintf(out, "tunnels: %s in, %s out\n", octets_each_second(in,
+			json_number_value(json_object_get(rates, "octets_in"))), octets_each_second(sent,
+			json_number_value(json_object_get(rates, "octets_out"))));
+	}
+	json_decref(verdicts);
+	json_decref(lost);
+	json_decref(rates);
+}
+
+static const char *span(char out[32], json_int_t s)
+{
+	if (s < 60)
+		snprintf(out, 32, "%lld s", (long long)s);
+	else if (s < 3600)
+		snprintf(out, 32, "%lld min", (long long)s / 60);
+	else if (s < 172800)
+		snprintf(out, 32, "%lld h %lld min", (long long)s / 3600, (long long)s / 60 % 60);
+	else
+		snprintf(out, 32, "%lld d %lld h", (long long)s / 86400, (long long)s / 3600 % 24);
+	return out;
+}
+
+/* The process as a whole; the clock is that of whoever answered first. */
+static void show_daemon(FILE *out, json_t *daemon, json_t *workers)
+{
+	json_t *clock = json_object_get(json_array_get(workers, 0), "time");
+	json_t *store = json_object_get(daemon, "store");
+	char when[32], room[16];
+
+	if (daemon)
+		fprintf(out, "\ndaemon: pid %lld, up %s\n", (long long)number(daemon, "pid"),
+			span(when, number(daemon, "uptime")));
+	if (clock)
+		fprintf(out, "  cloud time   %s, %+.3f s from this host's clock\n",
+			date(when, number(clock, "cloud_ms") / 1000),
+			(double)number(clock, "difference_ms") / 1000);
+	if (store)
+		fprintf(out, "  store        %s, %s%s\n", octets(room, number(store, "octets")),
+			number(store, "copied") ? "last copy " : "no copy yet",
+			number(store, "copied") ? date(when, number(store, "copied")) : "");
+	if (number(daemon, "deaths"))
+		fprintf(out, "  restarts     %lld\n", (long long)number(daemon, "deaths"));
+}
+
+void show_status(FILE *out, json_t *all)
+{
+	json_t *workers = json_object_get(all, "workers"), *worker;
 	size_t i;
 
 	show_node(out, workers);
@@ -179,5 +257,6 @@ void show_status(FILE *out, json_t *workers)
 		if (json_object_get(worker, "error"))
 			fprintf(out, "%s.%lld: %s\n", text(worker, "role"),
 				(long long)number(worker, "worker"), text(worker, "error"));
-	show_verdicts(out, workers);
+	show_daemon(out, json_object_get(all, "daemon"), workers);
+	show_packets(out, workers);
 }

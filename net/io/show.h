@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* workers: an array of every worker's status, as cyphonic.status.v1 has it. */
-void show_status(FILE *out, json_t *workers);
+/* all: an object of the form cyphonic.status.v1. */
+void show_status(FILE *out, json_t *all);
 
 #endif

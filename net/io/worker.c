@@ -5,13 +5,8 @@
  * Roles are never called from within a call.  What carrying out causes (a flow that failed,
  * a note to oneself) comes back as an event of its own, in this wake-up's end or the next.
  */
-#include "net/io/worker.h"
-#include "net/io/channel.h"
-#include "net/io/loop.h"
-#include "net/io/post.h"
-#include "net/io/stream.h"
-#include "net/io/tun.h"
-#include "net/io/udp.h"
+#include "net/io/worker_room.h"
+#include "net/io/loss.h"
 #include "net/priv.h"
 #include "store/config.h"
 #include "store/store.h"
@@ -23,146 +18,6 @@
 #define NOTES_MANY 64		/* notes of one neighbour, or messages, in one wake-up */
 #define DRAIN_MS 2000		/* a graceful end waits no longer for others to read */
 #define ERR 256
-
-/* A role's instance in this worker. */
-struct seat {
-	struct worker *worker;
-	const struct role *role;
-	void *self;
-	struct alarm *alarm;	/* rings at its expiry() */
-};
-
-/* A datagram socket. */
-struct inlet {
-	struct worker *worker;
-	struct udp udp;
-	struct watch *watch;
-};
-
-/* Helper or master. */
-struct office {
-	struct worker *worker;
-	enum note_from from;
-	struct post post;
-	struct watch *watch;
-};
-
-struct worker {
-	struct loop *loop;
-	const struct worker_setup *setup;
-	struct store *store;
-	struct seat seat[ROLES_MAX];
-	struct seat *current;		/* whose call is under way */
-	struct outbox out;
-	struct inlet inlet[DOORS_MAX];
-	unsigned inlets;
-	struct udp_in *in;
-	struct udp_out *sending;
-	struct streams *streams;
-	struct alarm *streams_alarm;
-	struct tun tun;
-	struct watch *tun_watch, *channel_watch;
-	struct channel_note *note;
-	struct office helper, master;
-	uint64_t wake;			/* workers that got notes in this call, by bit */
-	uint64_t astray;		/* datagrams there is no socket for */
-};
-
-/* ---- carrying out ---- */
-
-/* The socket of that role, port and family; the one bound to the source asked for, if any. */
-static struct udp *inlet_for(struct worker *w, const struct out_item *item)
-{
-	uint8_t role = (uint8_t)(w->current - w->seat);
-	struct udp *u, *found = NULL;
-	unsigned i;
-
-	for (i = 0; i < w->inlets; i++) {
-		u = &w->inlet[i].udp;
-		if (u->role != role || u->port != item->port || u->local.family != item->to.family)
-			continue;
-		if (!item->from.family || addr_same_ip(&u->local, &item->from))
-			return u;
-		if (!found)
-			found = u;
-	}
-	return found;
-}
-
-static void send_datagram(struct worker *w, const struct out_item *item)
-{
-	struct udp *u = inlet_for(w, item);
-
-	if (u)
-		udp_put(w->sending, u, item);
-	else
-		w->astray++;
-}
-
-static void send_note(struct worker *w, const struct out_item *item)
-{
-	const struct worker_setup *setup = w->setup;
-	uint8_t role = (uint8_t)(w->current - w->seat);
-
-	if (setup->channel &&
-	    channel_send(setup->channel, setup->index, item->handle, role, item->buf, item->len))
-		w->wake |= (uint64_t)1 << item->handle;
-}
-
-static void post_to(struct office *o, uint8_t role, const struct out_item *item)
-{
-	post_send(&o->post, role, item->buf, item->len);
-	if (o->post.first && o->watch)
-		watch_set(o->watch, WATCH_READ | WATCH_WRITE);
-}
-
-static void carry_out(struct worker *w, const struct out_item *item)
-{
-	uint8_t role = (uint8_t)(w->current - w->seat);
-
-	switch (item->kind) {
-	case OUT_DATAGRAM:
-		send_datagram(w, item);
-		break;
-	case OUT_TUN:
-		if (w->tun.buffers)
-			tun_write(&w->tun, item->buf, item->len);
-		break;
-	case OUT_CONNECT:
-		streams_connect(w->streams, role, item->handle, item->proto, &item->to);
-		break;
-	case OUT_STREAM:
-		streams_send(w->streams, role, item->handle, item->buf, item->len);
-		break;
-	case OUT_CLOSE:
-		streams_close(w->streams, role, item->handle);
-		break;
-	case OUT_WORKER:
-		send_note(w, item);
-		break;
-	case OUT_HELPER:
-		post_to(&w->helper, role, item);
-		break;
-	case OUT_MASTER:
-		post_to(&w->master, role, item);
-		break;
-	}
-}
-
-static void flush(struct outbox *out)
-{
-	struct worker *w = out->owner;
-	unsigned i;
-
-	for (i = 0; i < out->n; i++)
-		carry_out(w, &out->item[i]);
-	udp_send(w->sending);
-	for (i = 0; w->wake; i++, w->wake >>= 1)
-		if (w->wake & 1)
-			channel_wake(w->setup->channel, i);
-	out->n = 0;
-	out->used = 0;
-}
 
 /* ---- calling a role ---- */
 
@@ -176,7 +31,7 @@ static struct seat *enter(struct worker *w, unsigned role)
 
 static void leave(struct worker *w)
 {
-	flush(&w->out);
+	worker_flush(&w->out);
 	alarm_set(w->current->alarm, w->current->role->expiry(w->current->self));
 	w->current = NULL;
 }
@@ -308,6 +163,27 @@ static void office_closed(struct office *o)
 	}
 }
 
+/*
+ * The configuration every role points to is this process's own copy, from before the fork:
+ * it changes in place, and then the roles are told.
+ */
+static void reload(struct worker *w, struct bytes fresh)
+{
+	struct config *conf = (struct config *)(uintptr_t)w->setup->conf;
+	unsigned i;
+
+	if (fresh.n != sizeof *conf)
+		return;
+	memcpy(conf, fresh.p, sizeof *conf);
+	for (i = 0; i < w->setup->roles; i++) {
+		struct seat *s = enter(w, i);
+
+		if (s->role->reload)
+			s->role->reload(s->self, loop_now(w->loop), &w->out);
+		leave(w);
+	}
+}
+
 static void on_post(void *arg, unsigned what)
 {
 	struct office *o = arg;
@@ -320,6 +196,10 @@ static void on_post(void *arg, unsigned what)
 	while (many-- && (n = post_receive(&o->post, buf, sizeof w->note->data)) > 0) {
 		struct note note = { o->from, 0, { buf + 1, (size_t)n - 1 } };
 
+		if (o->from == NOTE_MASTER && buf[0] == POST_TO_WORKER) {
+			reload(w, note.data);
+			continue;
+		}
 		if (o->from == NOTE_MASTER)
 			tun_follow(w, note.data);
 		give_note(w, buf[0], &note);
@@ -358,7 +238,7 @@ static bool open_memory(struct worker *w)
 	w->streams_alarm = alarm_new(w->loop, on_streams_alarm, w);
 	w->note = malloc(sizeof *w->note);
 	w->out.scratch = malloc(OUTBOX_SCRATCH);
-	w->out.flush = flush;
+	w->out.flush = worker_flush;
 	w->out.owner = w;
 	return w->in && w->sending && w->streams && w->streams_alarm && w->note && w->out.scratch;
 }
@@ -431,12 +311,28 @@ static bool open_store(struct worker *w, char *err)
 	return w->store || !(needs & NEEDS_STORE);
 }
 
+static void count_losses(const void *io, uint64_t lost[IO_LOSSES])
+{
+	const struct worker *w = io;
+	unsigned i;
+
+	lost[LOST_DATAGRAM] = w->astray;
+	lost[LOST_PACKET] = w->tun.lost;
+	lost[LOST_NOTE] = 0;
+	lost[LOST_REQUEST] = w->helper.post.lost + w->master.post.lost;
+	for (i = 0; i < w->inlets; i++)
+		lost[LOST_DATAGRAM] += w->inlet[i].udp.lost;
+	for (i = 0; w->setup->channel && i < w->setup->count; i++)
+		lost[LOST_NOTE] += channel_lost(w->setup->channel, w->setup->index, i);
+}
+
 static bool open_roles(struct worker *w, char *err)
 {
 	const struct worker_setup *setup = w->setup;
 	struct role_env env = {
 		.conf = setup->conf, .store = w->store, .worker = setup->index,
 		.workers = setup->count, .restarted = setup->restarted, .start = loop_now(w->loop),
+		.losses = count_losses, .io = w,
 	};
 	unsigned i;
 
@@ -500,23 +396,6 @@ static void worker_leave(struct worker *w)
 	}
 }
 
-static void say_losses(const struct worker *w)
-{
-	uint64_t datagrams = w->astray, notes = 0;
-	unsigned i;
-
-	for (i = 0; i < w->inlets; i++)
-		datagrams += w->inlet[i].udp.lost;
-	for (i = 0; w->setup->channel && i < w->setup->count; i++)
-		notes += channel_lost(w->setup->channel, w->setup->index, i);
-	if (datagrams || notes || w->tun.lost || w->helper.post.lost || w->master.post.lost)
-		cy_log(LOG_INFO, "worker %u lost on the way out: %llu datagrams, %llu virtual "
-		       "packets, %llu notes, %llu requests", w->setup->index,
-		       (unsigned long long)datagrams, (unsigned long long)w->tun.lost,
-		       (unsigned long long)notes,
-		       (unsigned long long)(w->helper.post.lost + w->master.post.lost));
-}
-
 static void worker_close(struct worker *w)
 {
 	unsigned i;
@@ -552,17 +431,22 @@ static void worker_close(struct worker *w)
 int worker_run(const struct worker_setup *setup)
 {
 	struct worker *w = calloc(1, sizeof *w);
+	uint64_t lost[IO_LOSSES];
 	bool opened;
+	int end;
 
 	if (!w)
 		return 1;
 	w->setup = setup;
 	opened = worker_open(w);
 	if (opened) {
-		if (loop_run(w->loop) == SIGQUIT)
+		end = loop_run(w->loop);
+		if (end != SIGTERM)
 			worker_drain(w);
-		worker_leave(w);
-		say_losses(w);
+		if (end != SIGUSR2)	/* an upgrade is no farewell */
+			worker_leave(w);
+		count_losses(w, lost);
+		loss_say(setup->index, lost);
 	}
 	worker_close(w);
 	return opened ? 0 : 1;

@@ -20,6 +20,7 @@ struct door {
 	enum port port;
 	uint8_t family;		/* 4 or 6; 0 for Unix */
 	uint8_t role;		/* index into roles[] */
+	char name[96];		/* by which an upgrade knows it again; "": made anew */
 };
 
 struct channel;			/* the worker-to-worker rings, see channel.h */

@@ -52,6 +52,13 @@ void cloud_follow(struct cloud *c, struct now now, uint64_t asked, uint64_t ms)
 	c->offset = (int64_t)(ms * MS + rtt / 2) - (int64_t)now.boot;
 }
 
+void cloud_reset(struct cloud *c, struct now now, uint64_t asked, uint64_t ms)
+{
+	c->best_rtt = 0;
+	cloud_follow(c, now, asked, ms);
+	c->best_rtt = 0;
+}
+
 uint64_t cloud_ms(const struct cloud *c, struct now now)
 {
 	return (uint64_t)((int64_t)now.boot + c->offset) / MS;

@@ -31,6 +31,8 @@ void cloud_slew(struct cloud *c, struct now now);
 void cloud_guess(struct cloud *c, struct now now, uint64_t floor_ms);
 /* A service said it was `ms` while a round trip that started at boot time `asked` ended now. */
 void cloud_follow(struct cloud *c, struct now now, uint64_t asked, uint64_t ms);
+/* The same when what was believed before is known to be wrong: any later sample is better. */
+void cloud_reset(struct cloud *c, struct now now, uint64_t asked, uint64_t ms);
 uint64_t cloud_ms(const struct cloud *c, struct now now);
 
 #endif

@@ -112,6 +112,18 @@ void dns_upstream(struct dns *d, const struct addr *servers, unsigned n)
 
 /* ---- answers leave ---- */
 
+static void count_answer(struct dns_counters *c, int rcode)
+{
+	if (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN)
+		c->answered++;
+	else if (rcode == DNS_SERVFAIL)
+		c->servfail++;
+	else if (rcode == DNS_FORMERR)
+		c->malformed++;
+	else
+		c->refused++;
+}
+
 /* Sends the n octets in the frame, or by UDP as much as says that there are too many. */
 static void deliver(struct dns *d, struct now now, const struct client *c,
 		    const struct dns_question *q, size_t n, struct outbox *out)
@@ -119,6 +131,7 @@ static void deliver(struct dns *d, struct now now, const struct client *c,
 	uint8_t *msg = d->frame + 2;
 	struct dns_writer w;
 
+	count_answer(&d->count, msg[3] & 15);
 	if (c->flow) {
 		dnstcp_send(&d->tcp, now, c->flow, d->frame, n, out);
 	} else if (c->from.family) {
@@ -137,12 +150,6 @@ static void refuse(struct dns *d, struct now now, const struct client *c,
 {
 	struct dns_writer w;
 
-	if (rcode == DNS_SERVFAIL)
-		d->count.servfail++;
-	else if (rcode == DNS_FORMERR)
-		d->count.malformed++;
-	else
-		d->count.refused++;
 	dnsmsg_begin(&w, d->frame + 2, DNS_UDP_MIN, q, rcode, 0);
 	deliver(d, now, c, q, dnsmsg_end(&w, q, rcode), out);
 }

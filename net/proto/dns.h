@@ -75,7 +75,7 @@ uint64_t dns_expiry(const struct dns *d);
 struct dns_counters {
 	uint64_t queries;	/* all that came */
 	uint64_t overlay, forwarded;	/* names of ours, of others */
-	uint64_t refused, malformed, servfail;	/* how some ended */
+	uint64_t answered, refused, malformed, servfail;	/* how they ended; NXDOMAIN is an answer */
 };
 const struct dns_counters *dns_counters(const struct dns *d);
 

@@ -24,6 +24,8 @@ enum exchange_step exchange_step(struct exchange *x, struct now now)
 	}
 	wait = EXCHANGE_FIRST << x->tries++;
 	x->sent = now.boot;
+	if (x->tries == 1)
+		x->first = now.boot;
 	x->next = now.boot + MIN(wait, EXCHANGE_LONGEST);
 	return EXCHANGE_SEND;
 }

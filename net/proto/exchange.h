@@ -16,7 +16,7 @@ struct exchange {
 	uint32_t transaction;
 	uint8_t type;		/* 0: nothing under way */
 	uint8_t tries;
-	uint64_t sent;		/* boot time of the newest transmission */
+	uint64_t first, sent;	/* boot times of the first and the newest transmission */
 	uint64_t next;		/* boot time of the next one */
 	uint16_t len;
 	uint8_t body[DATAGRAM_MAX];

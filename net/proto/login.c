@@ -117,7 +117,6 @@ static bool send_request(struct login *l, struct now now)
 	bool good;
 
 	login_frame(buf, HEADER_SIZE, TYPE_LOGIN_REQUEST, NULL, n);
-	l->asked = now.boot;
 	good = n > 0 && tls_write(l->tls, buf, HEADER_SIZE + n);
 	wipe(buf, sizeof buf);
 	return good;
@@ -161,6 +160,9 @@ static bool on_data(struct login *l, struct now now, struct bytes data,
 	enum tls_state before = tls_state(l->tls), after = tls_feed(l->tls, data.p, data.n);
 	size_t n;
 
+	/* the answer itself may wait for the AS's helper: its time is no measure of the way */
+	if (!l->rtt)
+		l->rtt = MAX(now.boot - l->opened, 1);
 	push_out(l, out);
 	if (after == TLS_FAILED) {
 		fail(l, now, tls_error(l->tls), out);
@@ -189,6 +191,8 @@ bool login_flow(struct login *l, struct now now, const struct flow_event *ev,
 		return false;
 	switch (ev->what) {
 	case FLOW_OPENED:
+		l->opened = now.boot;
+		l->rtt = 0;
 		push_out(l, out);
 		break;
 	case FLOW_DATA:

@@ -30,7 +30,8 @@ struct login {
 	struct tls *tls;
 	unsigned tries;			/* failed in a row */
 	uint64_t next;			/* boot time of the next try, or the end of this one */
-	uint64_t asked;			/* boot time of the request */
+	uint64_t opened;		/* boot time when the connection stood */
+	uint64_t rtt;			/* us of the TLS handshake's first round trip, 0: not yet */
 	uint8_t csr[2048];
 	size_t csr_len;
 	size_t got;

@@ -122,7 +122,8 @@ static enum verdict on_registered(struct registrar *r, struct now now, struct wa
 	bool learnt = !addr_equal(&w->local, to);
 
 	memcpy(seen.ip, m->ip, sizeof seen.ip);
-	cloud_follow(r->cloud, now, w->exchange.sent, m->cloud_time);
+	/* any transmission may have been answered: the longest way makes a poor sample, no false one */
+	cloud_follow(r->cloud, now, w->exchange.first, m->cloud_time);
 	exchange_end(&w->exchange);
 	w->local = *to;
 	w->mapped = address_of(&seen);
@@ -142,32 +143,50 @@ static enum verdict on_registered(struct registrar *r, struct now now, struct wa
 static enum verdict on_alive(struct registrar *r, struct now now, struct way *w,
 			     const struct msg_keep_alive_ack *m)
 {
-	cloud_follow(r->cloud, now, w->exchange.sent, m->cloud_time);
+	cloud_follow(r->cloud, now, w->exchange.first, m->cloud_time);
 	exchange_end(&w->exchange);
 	w->confirmed = true;
 	w->challenge = 0;
-	w->failures = 0;
+	w->failures = w->refused = 0;
 	w->next = now.boot + r->keepalive;
 	return V_ANSWERED;
 }
 
-static void start_over(struct registrar *r, struct now now, struct way *w)
+/* At once the first time; a way that is refused again and again (its address may change) waits. */
+static void start_over(struct now now, struct way *w)
 {
+	uint64_t wait = w->refused ? RETRY_FIRST << MIN(w->refused - 1, 5u) : 0;
+
 	w->registered = w->confirmed = false;
-	start_registration(r, now, w);
+	w->refused++;
+	exchange_end(&w->exchange);
+	w->next = now.boot + MIN(wait, RETRY_LONGEST);
 }
 
 static enum verdict on_refused(struct registrar *r, struct now now, struct way *w,
 			       const struct msg_refusal *m)
 {
 	if (m->reason == REASON_STALE) {
-		r->cloud->best_rtt = 0;		/* whatever we believed was wrong */
-		cloud_follow(r->cloud, now, w->exchange.sent, m->cloud_time);
+		cloud_reset(r->cloud, now, w->exchange.sent, m->cloud_time);
 		exchange_hurry(&w->exchange, now);
 	} else if (m->reason == REASON_NOT_REGISTERED) {
-		start_over(r, now, w);
+		start_over(now, w);
 	}
 	return V_ANSWERED;
+}
+
+/* Another request was refused because the NMS does not know us: the next Keep Alive comes now. */
+static void doubt(struct registrar *r, struct now now, struct bytes body)
+{
+	struct msg_refusal m;
+	unsigned i;
+
+	if (msg_read_refusal(&m, body.p, body.n) != (long)body.n ||
+	    m.reason != REASON_NOT_REGISTERED)
+		return;
+	for (i = 0; i < 2; i++)
+		if (r->way[i].confirmed && !r->way[i].exchange.type)
+			r->way[i].next = now.boot;
 }
 
 /* An answer to the exchange of this way; V_PASSED if the type is none of ours. */
@@ -212,6 +231,8 @@ enum verdict registrar_input(struct registrar *r, struct now now, uint8_t *p, si
 			return on_answer(r, now, &r->way[i], h->type, *body, to);
 	if (h->type == TYPE_REGISTRATION_RESPONSE || h->type == TYPE_KEEP_ALIVE_ACK)
 		return V_DROP_STATE;
+	if (h->type == TYPE_REFUSAL)
+		doubt(r, now, *body);
 	return V_PASSED;
 }
 

@@ -24,7 +24,8 @@ struct way {
 	uint64_t challenge;
 	struct exchange exchange;	/* Registration Request or Keep Alive under way */
 	uint64_t next;			/* boot time of the next Keep Alive or attempt */
-	unsigned failures;
+	unsigned failures;		/* exchanges in a row without an answer */
+	unsigned refused;		/* times in a row that the NMS did not know us */
 };
 
 struct registrar {

@@ -2,6 +2,7 @@
 #include "net/proto/rekey.h"
 
 #define REKEY_AGAIN (500 * MS)
+#define REKEY_APART (100 * MS)		/* a peer may ask for keys all the time, and they cost */
 
 static const struct generation *current(const struct tunnel *t)
 {
@@ -46,6 +47,11 @@ static void advance(struct tunnel *t, struct now now, const uint8_t shared[32])
 	t->rekeys++;
 }
 
+static bool is_used(const struct tunnel *t, const struct generation *g)
+{
+	return MAX(g->sent, g->seen.top) >= t->rules.rekey_packets;
+}
+
 static enum verdict on_request(struct tunnel *t, struct now now, const struct msg_rekey *m,
 			       const uint8_t *raw, struct outbox *out)
 {
@@ -58,6 +64,8 @@ static enum verdict on_request(struct tunnel *t, struct now now, const struct ms
 		tunnel_send_rekey(t, now, t->rekey_response, out);
 		return V_CONTROL;
 	}
+	if (now.boot - current(t)->since < REKEY_APART && !is_used(t, current(t)))
+		return V_DROP_LIMIT;
 	/* one answer a generation: a second, different request for it is not the initiator's */
 	if (m->generation != next_number(t) || keyring_get(&t->keys, m->generation))
 		return V_DROP_STATE;
@@ -113,7 +121,8 @@ static bool used_up(const struct tunnel *t, const struct generation *g, struct n
 
 static bool worn(const struct tunnel *t, const struct generation *g, struct now now)
 {
-	return now.boot - g->since >= t->rules.rekey_after || g->sent >= t->rules.rekey_packets;
+	return now.boot - g->since >= t->rules.rekey_after || g->sent >= t->rules.rekey_packets ||
+	       (t->rekey_wanted && (now.boot - g->since >= REKEY_APART || is_used(t, g)));
 }
 
 bool rekey_tick(struct tunnel *t, struct now now, struct outbox *out)
@@ -138,7 +147,7 @@ bool rekey_tick(struct tunnel *t, struct now now, struct outbox *out)
 			t->rekey_again = now.boot + REKEY_AGAIN;
 			tunnel_ask_rekey(t, now, out);
 		}
-	} else if (worn(t, g, now) || t->rekey_wanted) {
+	} else if (worn(t, g, now)) {
 		x25519_make(pub, t->rekey_priv);
 		put_rekey(t->rekey_request, CONTROL_REKEY_REQUEST, next_number(t), pub);
 		t->rekeying = true;
@@ -157,8 +166,10 @@ uint64_t rekey_expiry(const struct tunnel *t)
 		return end;
 	if (t->rekey_again != NEVER)
 		return MIN(end, t->rekey_again);
-	if (g->sent >= t->rules.rekey_packets || t->rekey_wanted)
+	if (g->sent >= t->rules.rekey_packets)
 		return t->confirmed ? 0 : end;
+	if (t->rekey_wanted && t->confirmed)
+		return is_used(t, g) ? 0 : MIN(end, g->since + REKEY_APART);
 	if (t->setup.initiator)
 		return t->confirmed ? MIN(end, g->since + t->rules.rekey_after) : end;
 	return t->confirmed ? g->since + t->rules.rekey_after + t->rules.rekey_after / 8 : end;

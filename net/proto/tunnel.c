@@ -4,6 +4,7 @@
  */
 #include "net/proto/tunnel.h"
 #include "net/proto/ip.h"
+#include "net/proto/kx.h"
 #include "net/proto/rekey.h"
 
 #define CONFIRM_AGAIN (250 * MS)
@@ -13,6 +14,7 @@
 #define SILENT_DEAD (5 * SEC)		/* and give the path up */
 #define PROBE_AGAIN (500 * MS)
 #define PREVIOUS_LIFE (10 * SEC)
+#define LOOK_AGAIN (86400 * SEC)	/* at the expiry, however far it is */
 
 const char *tunnel_state_name(enum tunnel_state s)
 {
@@ -41,84 +43,6 @@ bool tunnel_may_send(const struct tunnel *t)
 	       t->keys.gen[t->keys.current & 3].sent < 2 * t->rules.rekey_packets;
 }
 
-/* ---- key exchange ---- */
-
-static size_t put_end(uint8_t *p, const struct tunnel_end *e)
-{
-	memcpy(p, e->ip4, 4);
-	memcpy(p + 4, e->ip6, 16);
-	return 20;
-}
-
-/* "CYPHONIC-KX2" | Version | Path ID | both certificates' hashes | both ends' addresses. */
-static size_t make_prologue(uint8_t p[160], const struct tunnel_setup *s)
-{
-	const struct tunnel_end *i = s->initiator ? &s->own : &s->peer;
-	const struct tunnel_end *r = s->initiator ? &s->peer : &s->own;
-	size_t n = 12;
-
-	memcpy(p, "CYPHONIC-KX2", 12);
-	p[n++] = PROTO_VERSION;
-	memcpy(p + n, s->path.b, 16);
-	memcpy(p + n + 16, i->tbs_hash, 32);
-	memcpy(p + n + 48, r->tbs_hash, 32);
-	n += 80;
-	n += put_end(p + n, i);
-	n += put_end(p + n, r);
-	return n;
-}
-
-static void start_noise(struct tunnel *t, const struct end_key *end)
-{
-	uint8_t prologue[160], psk[32];
-	size_t n = make_prologue(prologue, &t->setup);
-
-	keys_psk(psk, &t->setup.tunnel_key, &t->setup.temporary_key, end);
-	noise_init(&t->noise, t->setup.initiator, prologue, n, t->x25519_priv,
-		   t->setup.own.x25519, t->setup.peer.x25519, psk);
-	wipe(psk, sizeof psk);
-}
-
-static void put_offer(uint8_t out[MSG_SIZE_offer], const struct tunnel *t, uint8_t suites)
-{
-	struct msg_offer o = { .suites = suites, .mtu = t->rules.mtu };
-
-	msg_write_offer(out, MSG_SIZE_offer, &o);
-}
-
-/* After both messages: the secrets of generation 0. */
-static void take_keys(struct tunnel *t, enum aead_suite suite, struct now now)
-{
-	struct traffic_secret i2r, r2i;
-
-	noise_split(&t->noise, i2r.b, r2i.b, t->root.b);
-	keyring_wipe(&t->keys);
-	t->keys.suite = suite;
-	t->keys.current = 0;
-	keyring_install(&t->keys, 0, &i2r, &r2i, now.boot);
-	wipe(&i2r, sizeof i2r);
-	wipe(&r2i, sizeof r2i);
-}
-
-static bool make_request(struct tunnel *t, struct now now)
-{
-	struct msg_tunnel_request m = { .node_id = t->setup.own.node_id };
-	uint8_t offer[MSG_SIZE_offer], body[MSG_SIZE_tunnel_request];
-	struct end_key end;
-	bool good;
-
-	random_bytes(end.b, sizeof end.b);
-	keys_wrap_end(m.end_key, &t->setup.temporary_key, &t->setup.path, &end);
-	start_noise(t, &end);
-	wipe(&end, sizeof end);
-	put_offer(offer, t, t->rules.suites);
-	good = noise_write(&t->noise, m.noise, offer, sizeof offer);
-	msg_write_tunnel_request(body, sizeof body, &m);
-	t->transaction = random_u32();
-	exchange_start(&t->request, now, t->transaction, TYPE_TUNNEL_REQUEST, body, sizeof body);
-	return good;
-}
-
 void tunnel_open(struct tunnel *t, const struct tunnel_setup *setup,
 		 const struct tunnel_rules *rules, const uint8_t x25519_priv[32], struct now now)
 {
@@ -132,7 +56,7 @@ void tunnel_open(struct tunnel *t, const struct tunnel_setup *setup,
 	memcpy(t->x25519_priv, x25519_priv, 32);
 	session_tunnel(&t->signal, &setup->tunnel_key, &setup->path, setup->initiator);
 	t->state = setup->initiator ? TUNNEL_ASKING : TUNNEL_WAITING;
-	if (setup->initiator && !make_request(t, now))
+	if (setup->initiator && !kx_make_request(t, now))
 		die(t, TUNNEL_NO_ANSWER);
 }
 
@@ -152,51 +76,6 @@ static void send_signal(struct tunnel *t, uint64_t cloud_ms, uint8_t type, const
 	size_t len = session_seal(&t->signal, cloud_ms, t->transaction, type, 0, body, n, p);
 
 	out_datagram(out, PORT_MAIN, to, from, p, len);
-}
-
-/* The suite both have, ours first; 0 if there is none. */
-static enum aead_suite choose(const struct tunnel *t, uint8_t offered)
-{
-	uint8_t both = offered & t->rules.suites;
-	enum aead_suite s;
-
-	if (both & 1u << t->rules.preferred)
-		return t->rules.preferred;
-	for (s = AEAD_AES128_GCM; s <= AEAD_AES256_GCM; s++)
-		if (both & 1u << s)
-			return s;
-	return 0;
-}
-
-/* The responder's half: everything of a Tunnel Request is checked before anything is kept. */
-static enum verdict take_request(struct tunnel *t, struct now now,
-				 const struct msg_tunnel_request *m)
-{
-	uint8_t payload[MSG_SIZE_offer], choice[MSG_SIZE_offer];
-	struct msg_offer offer;
-	enum aead_suite suite;
-	struct end_key end;
-
-	if (!id_equal(&m->node_id, &t->setup.peer.node_id) ||
-	    !keys_unwrap_end(&end, &t->setup.temporary_key, &t->setup.path, m->end_key))
-		return V_DROP_BODY;
-	start_noise(t, &end);
-	wipe(&end, sizeof end);
-	if (!noise_read(&t->noise, payload, m->noise, sizeof m->noise))
-		return V_DROP_TAG;
-	msg_read_offer(&offer, payload, sizeof payload);
-	suite = choose(t, offer.suites);
-	if (!suite)
-		return V_DROP_BODY;
-	put_offer(choice, t, suite);
-	if (!noise_write(&t->noise, t->response_noise, choice, sizeof choice))
-		return V_DROP_BODY;
-	memcpy(t->request_noise, m->noise, sizeof t->request_noise);
-	t->peer_mtu = offer.mtu;
-	take_keys(t, suite, now);
-	t->state = TUNNEL_ANSWERED;
-	t->born = now.boot;
-	return V_PASSED;
 }
 
 static enum verdict on_request(struct tunnel *t, struct now now, uint64_t cloud_ms,
@@ -219,7 +98,7 @@ static enum verdict on_request(struct tunnel *t, struct now now, uint64_t cloud_
 	if (!again && t->state == TUNNEL_UP)
 		return V_DROP_STATE;
 	if (!again)
-		v = take_request(t, now, &m);
+		v = kx_take_request(t, now, &m);
 	if (v != V_PASSED)
 		return v;
 	t->transaction = h->transaction;
@@ -278,34 +157,23 @@ static enum verdict on_response(struct tunnel *t, struct now now, const struct m
 				const struct addr *to, struct outbox *out)
 {
 	struct msg_tunnel_response m;
-	uint8_t payload[MSG_SIZE_offer];
-	struct msg_offer choice;
-	struct noise before = t->noise;
-	enum verdict v = V_ANSWERED;
+	enum verdict v;
 
 	if (msg_read_tunnel_response(&m, body.p, body.n) != (long)body.n)
-		v = V_DROP_BODY;
-	else if (t->state != TUNNEL_ASKING || h->transaction != t->transaction)
-		v = V_DROP_STATE;
-	else if (!noise_read(&t->noise, payload, m.noise, sizeof m.noise))
-		v = V_DROP_TAG;
-	else if (msg_read_offer(&choice, payload, sizeof payload) < 0 ||
-		 choice.suites > AEAD_AES256_GCM || !(t->rules.suites & 1u << choice.suites))
-		v = V_DROP_BODY;
-	if (v == V_ANSWERED) {
-		exchange_end(&t->request);
-		take_keys(t, choice.suites, now);
-		t->peer_mtu = choice.mtu;
-		t->remote = *from;
-		t->local = *to;
-		t->state = TUNNEL_UP;
-		t->up_since = t->heard = now.boot;
-		tunnel_confirm(t, now, out);
-	} else if (v == V_DROP_TAG || v == V_DROP_BODY) {
-		t->noise = before;	/* what a false answer spoilt */
-	}
-	noise_wipe(&before);
-	return v;
+		return V_DROP_BODY;
+	if (t->state != TUNNEL_ASKING || h->transaction != t->transaction)
+		return V_DROP_STATE;
+	v = kx_take_response(t, now, &m);
+	if (v != V_PASSED)
+		return v;
+	exchange_end(&t->request);
+	t->remote = *from;
+	t->local = *to;
+	t->state = TUNNEL_UP;
+	kx_forget(t);
+	t->up_since = t->heard = now.boot;
+	tunnel_confirm(t, now, out);
+	return V_ANSWERED;
 }
 
 /* ---- capsules ---- */
@@ -319,6 +187,7 @@ static void note_heard(struct tunnel *t, struct now now, const struct generation
 	t->probe_again = NEVER;
 	if (t->state == TUNNEL_ANSWERED) {
 		t->state = TUNNEL_UP;
+		kx_forget(t);
 		t->up_since = now.boot;
 		t->remote = *from;
 		t->local = *to;
@@ -333,6 +202,8 @@ static void note_heard(struct tunnel *t, struct now now, const struct generation
 		t->confirmed = true;
 		t->confirm_again = NEVER;
 		t->previous_until = now.boot + PREVIOUS_LIFE;
+		/* rekeyed again within its ten seconds: no third one is opened */
+		keyring_drop(&t->keys, (uint8_t)(t->keys.current - 2));
 	}
 }
 
@@ -540,6 +411,18 @@ static void tick_up(struct tunnel *t, struct now now, struct outbox *out)
 	}
 }
 
+void tunnel_rule(struct tunnel *t, struct now now, const struct tunnel_rules *rules)
+{
+	struct generation *g = keyring_get(&t->keys, t->keys.current);
+
+	t->rules.rekey_after = rules->rekey_after;
+	t->rules.rekey_packets = rules->rekey_packets;
+	t->rules.idle = rules->idle;
+	/* keys older than they may now become are worn, not yet used up */
+	if (g && now.boot - g->since > rules->rekey_after)
+		g->since = now.boot - rules->rekey_after;
+}
+
 void tunnel_tick(struct tunnel *t, struct now now, uint64_t cloud_ms, struct outbox *out)
 {
 	if (t->state != TUNNEL_DEAD && cloud_ms >= t->setup.expiry)
@@ -570,12 +453,13 @@ static uint64_t expiry_up(const struct tunnel *t)
 
 uint64_t tunnel_expiry(const struct tunnel *t, struct now now, uint64_t cloud_ms)
 {
-	uint64_t end = now.boot, left;
+	uint64_t end, left;
 
 	if (t->state == TUNNEL_DEAD)
 		return now.boot;
-	left = t->setup.expiry > cloud_ms ? (t->setup.expiry - cloud_ms) * MS : 0;
-	end += left;
+	left = t->setup.expiry > cloud_ms ? t->setup.expiry - cloud_ms : 0;
+	/* the NMS says how long: a sum that turned over would be due for ever */
+	end = now.boot + MIN(left, LOOK_AGAIN / MS) * MS;
 	if (t->state == TUNNEL_ASKING)
 		return MIN(end, exchange_expiry(&t->request));
 	if (t->state == TUNNEL_UP)

@@ -122,6 +122,8 @@ bool tunnel_may_send(const struct tunnel *t);
 void tunnel_probe(struct tunnel *t, struct now now, struct outbox *out);
 /* Says close to the other end and is dead. */
 void tunnel_close(struct tunnel *t, struct now now, struct outbox *out);
+/* Other rules from now on; the ciphers of a standing tunnel stay. */
+void tunnel_rule(struct tunnel *t, struct now now, const struct tunnel_rules *rules);
 void tunnel_tick(struct tunnel *t, struct now now, uint64_t cloud_ms, struct outbox *out);
 uint64_t tunnel_expiry(const struct tunnel *t, struct now now, uint64_t cloud_ms);
 

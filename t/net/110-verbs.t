@@ -77,6 +77,10 @@ ok $? "what comes from outside cannot forge a line of the log"
 
 cy 0 -t && out 'good$'
 ok $? "-t finds nothing wrong with a good configuration"
+cy 0 -t --json && out '"schema": "cyphonic.check.v1"' && out '"good": true'
+ok $? "-t --json says so to programs"
+run 0 -V --json && out '"schema": "cyphonic.version.v1"'
+ok $? "-V --json too"
 printf 'role: as\nstate: 7up\nbogus: 1\n' >"$D/bad.yaml"
 run 1 -c "$D/bad.yaml" -t && err "bad.yaml:3:1:" && err "bogus" && err "bad.yaml:2:"
 ok $? "-t names every error of a bad one with its place"

@@ -64,8 +64,8 @@ ip link set lo up
 conf a root
 start a
 ok $? "the daemon starts, and all of its workers answer status"
-[ "$(children)" = 3 ]
-ok $? "it is a master, a helper and two workers"
+[ "$(children)" = 4 ]
+ok $? "it is a master, a helper, two workers and a reporter"
 "$C" -c "$D/a.yaml" status --json >"$D/out" 2>&1 && grep -q '"schema": "cyphonic.status.v1"' "$D/out" &&
 	[ "$(grep -c '"role": ' "$D/out")" = 4 ]
 ok $? "status --json has an entry for each role of each worker"
@@ -91,11 +91,11 @@ ok $? "one on the same control sockets is refused, and the first keeps them"
 
 victim=$(child 3)
 kill -9 "$victim"
-soon log "pid $victim) was killed by signal 9" && soon answers a && [ "$(children)" = 3 ]
+soon log "pid $victim) was killed by signal 9" && soon answers a && [ "$(children)" = 4 ]
 ok $? "a worker that dies is replaced and said to be"
 victim=$(child 1)
 kill -9 "$victim"
-soon log "helper (pid $victim) was killed" && soon test "$(children)" = 3
+soon log "helper (pid $victim) was killed" && soon test "$(children)" = 4
 ok $? "so is the helper"
 for i in 1 2 3 4; do
 	victim=$(pgrep -n -P "$master")
@@ -110,8 +110,8 @@ soon log 'nothing changed'
 ok $? "HUP with the same configuration says so"
 sed -i 's/workers: 2/workers: 1/' "$D/a.yaml"
 kill -HUP "$master"
-soon log 'not applied before a restart: workers$'
-ok $? "HUP names what changed and is not applied"
+soon log 'needs a restart: workers$'
+ok $? "HUP names what changed and needs a restart"
 echo 'bogus: 1' >>"$D/a.yaml"
 kill -HUP "$master"
 soon log "bogus" && soon log 'configuration not taken' && kill -0 "$master"

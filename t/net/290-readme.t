@@ -1,7 +1,7 @@
 #!/bin/bash
 # The first real setup of the README, typed in by a machine: its three blocks of commands run as
-# they stand, but for address, fingerprint and the second device's name.  Each host has an /etc,
-# /var/lib and so on of its own that vanish with it.
+# they stand, but for address, fingerprint and the second device's name.  Each host has a root directory
+# of its own, laid over ours, that vanishes with it.
 . "${0%/*}/lib.sh"
 
 # block N: the Nth block of commands
@@ -10,24 +10,29 @@ block() {
 		sed "s/203\.0\.113\.1/10.0.0.1/g; s/FINGERPRINT/${root-}/; ${2-}"
 }
 
-# live HOST: a process that keeps the host's own directories
+# live HOST: a process that keeps a root directory of the host's own, laid over ours
 live() {
-	mkdir -p "$W/$1.disk"
-	start "$1" "$1" unshare --mount --propagation private sh -c "
-		mount -t tmpfs none $W/$1.disk || exit 1
-		for d in etc var/lib run usr/local root; do
-			mkdir -p $W/$1.disk/\$d.up $W/$1.disk/\$d.work
-			mount -t overlay -o lowerdir=/\$d,upperdir=$W/$1.disk/\$d.up,workdir=$W/$1.disk/\$d.work \
-				none /\$d || exit 1
-		done
-		mkdir /run/cyphonic-lives
-		exec sleep 1000"
-	eventually 5 at "$1" test -d /run/cyphonic-lives
+	local root=$W/$1.root disk=$W/$1.disk
+
+	mkdir -p "$root" "$disk"
+	start "$1" "$1" unshare --mount --propagation private sh -ec "
+		umask 022
+		mount -t tmpfs none $disk
+		mkdir $disk/up $disk/work
+		mount -t overlay -o lowerdir=/,upperdir=$disk/up,workdir=$disk/work none $root
+		for d in proc sys dev; do mount --rbind /\$d $root/\$d; done
+		mount -t tmpfs -o mode=755 none $root/run
+		mkdir -p $root$W
+		mount --bind $W $root$W
+		rm -f $root/etc/resolv.conf
+		touch $root/run/own-root
+		exec chroot $root sleep 1000"
+	eventually 5 at "$1" test -e /run/own-root
 }
 
 # at HOST COMMAND...
 at() {
-	nsenter --target "${pid[$1]}" --mount --net --wd="$W" "${@:2}"
+	nsenter --target "${pid[$1]}" --mount --net --root env -C "$W" "${@:2}"
 }
 
 # type_in HOST N [SED]: the Nth block, with the password on standard input
@@ -58,7 +63,7 @@ host cloud 1
 host a 2
 host b 3
 chmod 711 "$W"
-ln -s "$CY" "$W/cyphonic"
+cp "$CY" "$W/cyphonic"
 for h in cloud a b; do
 	live $h || { echo "1..0 # SKIP no overlay file system here"; exit 0; }
 done

@@ -39,7 +39,7 @@ finish() {
 	local status=$? host f
 
 	trap - EXIT
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE
 	end_processes
 	if [ $tap_failed != 0 ]; then
 		for f in "$W"/*.log; do
@@ -55,7 +55,7 @@ finish() {
 	exit $status
 }
 trap finish EXIT
-trap 'exit 1' INT TERM HUP
+trap 'exit 1' INT TERM HUP PIPE
 
 # ---- TAP ----
 

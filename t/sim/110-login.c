@@ -111,8 +111,79 @@ static void many_at_once(unsigned workers)
 	lab_free(l);
 }
 
+/* ---- one bit of the stream turned over ---- */
+
+#define FAREWELL 24		/* octets of a close_notify */
+
+struct turn {
+	unsigned piece, bit;		/* which of the stream's pieces, which bit of it */
+	unsigned pieces, octets[64];	/* seen */
+};
+
+/* The piece still lies in the sender's outbox: it is changed there. */
+static enum fate turn_bit(void *arg, const struct datagram *d)
+{
+	struct turn *t = arg;
+
+	if (!d->stream || t->pieces == ARRAY_SIZE(t->octets))
+		return PASS;
+	if (t->pieces == t->piece && t->bit < 8 * d->len)
+		((uint8_t *)(uintptr_t)d->p)[t->bit / 8] ^= (uint8_t)(1u << t->bit % 8);
+	t->octets[t->pieces++] = d->len;
+	return PASS;
+}
+
+static bool has_tun(void *arg)
+{
+	return ((struct computer *)arg)->tun_up;
+}
+
+/* When it had its addresses: us from its start; NEVER: not within 15 s, a timeout and a try. */
+static uint64_t log_in(struct turn *t)
+{
+	struct lab *l = lab_new(&(struct lab_wish){ .seed = 113, .computers = 1 });
+	uint64_t began, took;
+
+	world_run(l->world, SEC);
+	l->world->spy = turn_bit;
+	l->world->spy_arg = t;
+	began = l->world->time;
+	computer_start(&l->computer[0]);
+	took = world_until(l->world, 15 * SEC, has_tun, &l->computer[0]) ?
+	       l->world->time - began : NEVER;
+	lab_free(l);
+	return took;
+}
+
+static void bits_turned(void)
+{
+	struct turn seen = { .piece = ~0u };
+	uint64_t right = log_in(&seen);
+	unsigned piece, bit, tried = 0, refused = 0, unread = 0, later = 0;
+
+	for (piece = 0; piece < seen.pieces; piece++)
+		for (bit = piece % 8; bit < 8 * seen.octets[piece]; bit += 8 * 11 + 3) {
+			struct turn t = { .piece = piece, .bit = bit };
+			uint64_t took = log_in(&t);
+
+			tried++;
+			refused += took > right + 10 * MS && took != NEVER;
+			/* TLS reads neither its farewell nor the version on a hello's record */
+			unread += took == right && (bit / 8 + FAREWELL >= seen.octets[piece] ||
+						    bit / 8 == 1 || bit / 8 == 2);
+			later += took == NEVER;
+			if (took == NEVER)
+				diag("piece %u of %u, bit %u of octet %u of %u: no login in 15 s",
+				     piece, seen.pieces, bit % 8, bit / 8, seen.octets[piece]);
+		}
+	ok(refused + unread == tried && unread * 20 < tried && !later,
+	   "a login with a bit turned over fails, and the next succeeds (%u of %u bits, %u that TLS "
+	   "does not read)", refused, tried, unread);
+}
+
 int main(void)
 {
+	bits_turned();
 	right_and_wrong();
 	as_is_away();
 	many_at_once(1);

@@ -1,4 +1,4 @@
-/* 140-both-ask-at-once.c - two computers want each other at the same moment, or nearly: one path. */
+/* 140-both-ask-at-once.c - two computers want each other at one moment, or nearly: one path. */
 #include "t/sim/peek.h"
 #include "t/tap.h"
 

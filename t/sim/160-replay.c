@@ -212,8 +212,110 @@ static void right_after_restart(void)
 	lab_free(l);
 }
 
+/* ---- a login is a stream: a parrot says what a computer said ---- */
+
+static const struct addr as_addr = { .family = 4, .ip = { 192, 0, 2, 1 }, .port = 4501 };
+
+struct parrot {
+	struct verdicts verdicts;
+	bool connected;
+	unsigned heard;			/* octets the AS said to it */
+	struct tape *tape;
+};
+
+static struct parrot polly;
+
+static void *parrot_open(const struct role_env *env, char *err)
+{
+	return &polly;
+}
+
+static void parrot_close(void *self)
+{
+}
+
+static void parrot_tick(void *self, struct now now, struct outbox *out)
+{
+	struct parrot *p = self;
+
+	if (!p->connected)
+		out_connect(out, 1, FLOW_TCP, &as_addr);
+	p->connected = true;
+}
+
+static void parrot_flow(void *self, struct now now, const struct flow_event *ev,
+			struct outbox *out)
+{
+	struct parrot *p = self;
+	unsigned i;
+
+	p->heard += (unsigned)ev->data.n;
+	for (i = 0; ev->what == FLOW_OPENED && i < p->tape->n; i++)
+		out_stream(out, 1, p->tape->piece[i].p, p->tape->piece[i].len);
+}
+
+static uint64_t parrot_expiry(const void *self)
+{
+	return NEVER;
+}
+
+static const struct verdicts *parrot_verdicts(const void *self)
+{
+	return &((const struct parrot *)self)->verdicts;
+}
+
+static const struct role role_parrot = {
+	.name = "parrot", .open = parrot_open, .close = parrot_close, .tick = parrot_tick,
+	.flow = parrot_flow, .expiry = parrot_expiry, .verdicts = parrot_verdicts,
+};
+
+struct ear {
+	struct process *whose;
+	struct tape *tape;
+};
+
+static enum fate listen_in(void *arg, const struct datagram *d)
+{
+	struct ear *e = arg;
+	struct piece *p = &e->tape->piece[e->tape->n];
+
+	if (!d->stream || d->sender != e->whose || d->len > sizeof p->p)
+		return PASS;
+	p->len = d->len;
+	memcpy(p->p, d->p, d->len);
+	e->tape->n++;
+	return PASS;
+}
+
+static void login_repeated(void)
+{
+	struct lab *l = lab_new(&(struct lab_wish){ .seed = 163, .computers = 1 });
+	struct computer *a = &l->computer[0];
+	struct ear ear = { a->node, calloc(1, sizeof *ear.tape) };
+	struct device before, after;
+	struct process *parrot;
+
+	if (!ear.tape)
+		exit(99);
+	l->world->spy = listen_in;
+	l->world->spy_arg = &ear;
+	ok(lab_start_all(l, 5 * SEC) && ear.tape->n >= 2, "somebody records a whole login");
+	polly = (struct parrot){ .tape = ear.tape };
+	parrot = process_new(host_new(l->world, "203.0.113.5", NULL), l->world, &role_parrot,
+			     &l->conf, NULL, 1);
+	device_by_id(l->store, &a->node_id, &before);
+	process_start(parrot, (char[256]){ 0 });
+	world_run(l->world, 30 * SEC);
+	device_by_id(l->store, &a->node_id, &after);
+	ok(polly.heard > 0 && !memcmp(&before.common_key, &after.common_key, 16) &&
+	   before.last_login == after.last_login, "said again to the AS, it is no login");
+	free(ear.tape);
+	lab_free(l);
+}
+
 int main(void)
 {
+	login_repeated();
 	story(1);
 	story(3);
 	on_the_heels();

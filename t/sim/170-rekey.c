@@ -76,7 +76,7 @@ static void every_second(struct config *c)
 	c->node_rekey = 1000;
 }
 
-/* Ten seconds then remain for repeating what is lost; with the 120 s of the default it is a minute. */
+/* Ten seconds remain for repeating what is lost; with the default of 120 s it is a minute. */
 static void every_20_s(struct config *c)
 {
 	c->node_rekey = 20000;
@@ -88,8 +88,10 @@ static void thousands(unsigned workers)
 	uint64_t seconds = 300 * scale();
 
 	flow(&t, seconds * SEC);
-	ok(rekeys(t.l, 0) > seconds * 4 && rekeys(t.l, 0) - rekeys(t.l, 1) + 1 <= 2,
-	   "%" PRIu64 " rekeys in %" PRIu64 " s, %u workers", rekeys(t.l, 0), seconds, workers);
+	ok(rekeys(t.l, 0) >= seconds * 4 && rekeys(t.l, 0) <= seconds * 5 &&
+	   rekeys(t.l, 0) - rekeys(t.l, 1) + 1 <= 2,
+	   "%" PRIu64 " rekeys in %" PRIu64 " s, one each time and no more, %u workers",
+	   rekeys(t.l, 0), seconds, workers);
 	ok(no_gap(&t), "and each of %u packets arrives", t.next[0] + t.next[1]);
 	lab_free(t.l);
 }

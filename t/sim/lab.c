@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,7 @@ const char *lab_scratch(void)
 	if (strncmp(scratch, "/tmp", 4) == 0 && !mkdtemp(scratch))
 		give_up("no directory for the stores: %s", strerror(errno));
 	atexit(scratch_remove);
+	signal(SIGPIPE, SIG_IGN);	/* `| head` must not leave it behind */
 	return scratch;
 }
 

@@ -204,7 +204,9 @@ uint64_t process_drops(const struct process *p);
 
 /* ---- between the files of the simulator ---- */
 
-enum event_kind { EV_DATAGRAM, EV_PACKET, EV_QUERY, EV_NOTE, EV_HELPER, EV_ACCEPT, EV_FLOW, EV_CALL };
+enum event_kind {
+	EV_DATAGRAM, EV_PACKET, EV_QUERY, EV_NOTE, EV_HELPER, EV_ACCEPT, EV_FLOW, EV_CALL
+};
 
 struct event {
 	struct alarm_event when;

@@ -282,7 +282,7 @@ static void add_door(struct worker_setup *s, int fd, bool stream, enum port port
 		listen(fd, 100);
 	else
 		udp_prepare(fd, family, true);
-	s->door[s->doors++] = (struct door){ fd, stream, port, family, 0 };
+	s->door[s->doors++] = (struct door){ fd, stream, port, family, 0, "" };
 }
 
 static int unix_listener(struct world *w)
