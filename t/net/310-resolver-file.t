@@ -15,7 +15,6 @@ eventually 5 grep -q ready "$W/resolver.log" || bail "the ordinary resolver star
 box a
 name=laptop.$domain
 node_resolver=auto
-etc=$W/box/etc
 cat >"$W/theirs" <<END
 # by hand
 search example.org
@@ -25,17 +24,6 @@ options edns0
 #|not ours
 END
 printf ' nameserver 10.0.0.77' >>"$W/theirs"	# without an end of line
-
-taken() { head -n 1 "$etc/resolv.conf" | grep -q '^# Written by cyphonic'; }
-given_back() { cmp "$etc/resolv.conf" "$W/theirs"; }
-# as programs that keep the file do: a new one is put in the old one's place
-put() {
-	cp "$W/theirs" "$etc/resolv.conf.dhcp" && mv "$etc/resolv.conf.dhcp" "$etc/resolv.conf"
-}
-up() {
-	node_inside a alice laptop
-	eventually 10 taken
-}
 
 diag "a plain file"
 put
@@ -115,75 +103,19 @@ check "and does its work again" eventually 5 taken
 stop a
 check "to the end" given_back
 
-diag "links, and no file at all"
-mkdir -p "$etc/net" && mv "$etc/resolv.conf" "$etc/net/theirs.conf"
-ln -s net/theirs.conf "$etc/resolv.conf"
-check "a symbolic link is replaced" up
-echo "nameserver 10.0.0.9" >"$etc/net/theirs.conf"
-check "what it leads to is followed" eventually 5 dns_is upstream 10.0.0.9:53
-stop a
-is "and it is a link again in the end" "$(readlink "$etc/resolv.conf")" net/theirs.conf
-rm "$etc/resolv.conf"
-check "a missing file is made" up
-stop a
-check "and is missing again in the end" sh -c "! [ -e $etc/resolv.conf ]"
-
-diag "who may not"
-node_resolver=off
-echo "nameserver 10.0.0.1" >"$W/theirs" && put
-node_inside a alice laptop
-nodes_ready a
-eventually 5 dns_is way off
-check "with node.resolver off the file is left alone" given_back
-is "and dns says why" "$(dns_says wish)" off
-stop a
-node_resolver=resolved
-node_inside a alice laptop
-check "a way that is not there is refused with the remedy" \
-	eventually 5 grep -q "systemd-resolved: no D-Bus; start it, or set node.resolver to auto" "$W/a.log"
-check "and the file is left alone" given_back
-stop a
-node_resolver=auto
-host b 3
-device alice phone
-write_node_config b alice phone
-# for whoever is process 1 there, a's network is the host's, and b's another one
-start_inside b unshare -m -p -f --mount-proc --kill-child sh -c \
-	"nsenter --net=/proc/self/fd/9 '$CY' -c '$W/b.yaml' node & wait" 9<"/run/netns/$P-b"
-check "a network namespace that shares the file with the host leaves it alone" \
-	eventually 5 grep -q "no /etc/resolv.conf of its own: make /etc/netns/NAME/resolv.conf" "$W/b.log"
-check "and it is as it was" given_back
-stop b KILL
-
-diag "a file that is a mount of its own, as containers have it"
-own=/etc/netns/$P-b/resolv.conf
-printf 'nameserver 10.0.0.1\n# the end' | tee "$W/theirs" >"$own"
-node b alice phone
-check "it is written over" eventually 10 grep -q '^nameserver 127.0.0.45' "$own"
-check "the overlay's names are found" sh -c "ip netns exec $P-b getent ahostsv4 $name | grep -w 198.18.0.2"
-stop b
-check "and it is as before at the end" cmp "$own" "$W/theirs"
-
-diag "a worker killed while the cloud is away"
-echo "nameserver 10.0.0.1" >"$W/theirs"
-put
+diag "USR2"
 up
 eventually 5 dns_is up True
-stop cloud
-worker=$(pgrep -P "${pid[a]}" | head -n 1)
-[ "$worker" != "$(head -n 1 "$etc/resolv.conf" | awk '{ print $6 }')" ] ||
-	worker=$(pgrep -P "${pid[a]}" | tail -n 1)
-kill -KILL "$worker"
-check "others' names go on" eventually 5 sh -c "ip netns exec $P-a dig @127.0.0.45 +short +tries=1 +time=1 \
-	www.example.com A | grep -q 192.0.2.80"
+writer() { head -n 1 "$etc/resolv.conf" | awk '{ print $6 }'; }
+is_not() { [ "$(writer)" != "$1" ]; }
+old=$(writer)
+repairs=$(grep -c repaired "$W/a.log")
+kill -USR2 "${pid[a]}"
+check "an upgrade of the program takes the file over" eventually 10 is_not "$old"
+is "without giving it back in between" "$(writer | grep -c '^[0-9]') $(grep -c repaired "$W/a.log")" "1 $repairs"
+check "and knows whom to ask for other names" eventually 5 dns_is upstream 10.0.0.1:53
+stop a
+check "at the end it is given back" given_back
 
-diag "somebody who writes the file all the time"
-for i in $(seq 30); do
-	! grep -q "again and again" "$W/a.log" || break
-	put
-	eventually 1 taken
-done
-check "wins after a while, and the log says so" grep -q "another program writes /etc/resolv.conf again and again" "$W/a.log"
-check "and the file is theirs" given_back
-ends_well a
+ends_well cloud
 tap_done

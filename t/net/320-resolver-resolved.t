@@ -14,7 +14,6 @@ eventually 5 grep -q ready "$W/resolver.log" || bail "the ordinary resolver star
 box a "$tree"
 name=laptop.$domain
 node_resolver=auto
-etc=$W/box/etc
 
 grep -q ^systemd-resolve: "$etc/passwd" ||
 	echo "systemd-resolve:x:992:992::/:/usr/sbin/nologin" >>"$etc/passwd"

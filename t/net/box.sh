@@ -83,3 +83,17 @@ kill_all() {
 	wait "${pid[$1]}"
 	unset "pid[$1]"
 }
+
+# ---- /etc/resolv.conf of host a, where $W/theirs is what others put there ----
+
+etc=$W/box/etc
+taken() { head -n 1 "$etc/resolv.conf" | grep -q '^# Written by cyphonic'; }
+given_back() { cmp "$etc/resolv.conf" "$W/theirs"; }
+# as programs that keep the file do: a new one is put in the old one's place
+put() {
+	cp "$W/theirs" "$etc/resolv.conf.dhcp" && mv "$etc/resolv.conf.dhcp" "$etc/resolv.conf"
+}
+up() {
+	node_inside a alice laptop
+	eventually 10 taken
+}
