@@ -34,7 +34,7 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wno-unused-parameter -fno-strict-aliasing -fstack-protector-strong -D_GNU_SOURCE \
 	-I. -isystem $(BSSL_INC) $(SANFLAGS) $(CFLAGS)
-LIBS := $(BSSL) -llmdb -lyaml -lev -lmnl -ljansson -lm
+LIBS := $(BSSL) -llmdb -lyaml -lev -lmnl -ljansson -lsystemd -lresolv -lm
 # a library that brings OpenSSL along would clash with BoringSSL's symbols: no warning, an error
 ALL_LDFLAGS := -Wl,--fatal-warnings $(SANFLAGS) $(LDFLAGS)
 

@@ -40,13 +40,16 @@
 #include "net/io/metrics.h"
 #include "net/io/owner.h"
 #include "net/io/prompt.h"
+#include "net/io/resolv.h"
 #include "net/io/usage.h"
 #include "net/proto/wire.h"
 #include "roles/admin.h"
 #include <limits.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,6 +66,9 @@ static struct log sink = { .level = LOG_INFO, .worker = -1 };
 static void call_me(const char *name)
 {
 	log_name(&sink, name);
+	/* children are told apart by ps(1) too; the master keeps the program's name */
+	if (strcmp(name, "master") != 0)
+		prctl(PR_SET_NAME, name);
 }
 
 static void last_words(void)
@@ -103,7 +109,7 @@ static const struct option_row option[OPTIONS] = {
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
-	[O_JSON] = { 0, "json", NULL, "account device ca status ping log debug test",
+	[O_JSON] = { 0, "json", NULL, "account device ca status dns ping log debug test",
 		     "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
 	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
@@ -125,6 +131,8 @@ struct call {
 };
 
 static int ask_for_status(struct call *c);
+static int ask_for_names(struct call *c);
+static int repair_names(struct call *c);
 static int ask_for_pong(struct call *c);
 static int ask_for_metrics(struct call *c);
 static int ask_for_log(struct call *c);
@@ -163,6 +171,10 @@ static const struct verb {
 	{ "ca", "fingerprint", "", 0, 0, NO_STORE, .admin = admin_ca_fingerprint,
 	  .text = "what nodes write as node.root" },
 	{ "status", NULL, "", 0, 0, 0, .run = ask_for_status, .text = "what the running daemon does" },
+	{ "dns", NULL, "[NAME]", 0, 1, 0, .run = ask_for_names,
+	  .text = "how names are resolved here, and who answers for a name" },
+	{ "repair", NULL, "", 0, 0, 0, .run = repair_names,
+	  .text = "take out what a killed node left in the system's name resolution" },
 	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
 	  .text = "ask another node over the overlay for a sign of life" },
 	{ "metrics", NULL, "", 0, 0, 0, .run = ask_for_metrics, .text = "its figures, as Prometheus reads them" },
@@ -357,6 +369,26 @@ static int ask_for_status(struct call *c)
 	    !take_interval(&a, &option[O_WATCH], c->args.value[O_WATCH]))
 		return EXIT_USAGE;
 	return ask_status(&a);
+}
+
+static int ask_for_names(struct call *c)
+{
+	struct ask a = ask_of(c);
+
+	a.role[0] = role_node.name;
+	a.roles = 1;
+	return ask_dns(&a, c->words ? c->word[0] : NULL);
+}
+
+static int repair_names(struct call *c)
+{
+	/* the device lives as long as the node's master */
+	if (if_nametoindex(c->conf.node_tun)) {
+		cy_log(LOG_ERROR_, "a node is running here with the TUN device %s: stop that one, which "
+		       "takes everything back", c->conf.node_tun);
+		return EXIT_FAILED;
+	}
+	return resolv_repair(&c->conf) ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int ask_for_metrics(struct call *c)

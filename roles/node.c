@@ -110,10 +110,15 @@ static void from_worker(struct node *n, struct now now, const struct note *note,
 	on_note(n, now, note->worker, &m, out);
 }
 
-static void from_master(struct node *n, struct now now, struct bytes data)
+static void from_master(struct node *n, struct now now, struct bytes data, struct outbox *out)
 {
+	struct priv_resolver r;
 	struct priv_answer a;
 
+	if (data.n == sizeof r && is_agent(n)) {
+		memcpy(&r, data.p, sizeof r);
+		resolver_heard(n, &r);
+	}
 	if (data.n != sizeof a)
 		return;
 	memcpy(&a, data.p, sizeof a);
@@ -126,6 +131,7 @@ static void from_master(struct node *n, struct now now, struct bytes data)
 		cy_log(LOG_ERROR_, "TUN device: %s", a.text);
 		n->tun_again = now.boot + TUN_AGAIN;
 	}
+	login_ask_master(n, a.failed ? PRIV_DNS_DOWN : PRIV_DNS_UP, out);
 }
 
 static void node_note(void *self, struct now now, const struct note *note, struct outbox *out)
@@ -133,7 +139,7 @@ static void node_note(void *self, struct now now, const struct note *note, struc
 	if (note->from == NOTE_WORKER)
 		from_worker(self, now, note, out);
 	else if (note->from == NOTE_MASTER)
-		from_master(self, now, note->data);
+		from_master(self, now, note->data, out);
 }
 
 /* ---- packets ---- */
@@ -258,6 +264,9 @@ static void ring(struct node *n, struct now now, struct timer *t, struct outbox 
 
 static void tick_agent(struct node *n, struct now now, struct outbox *out)
 {
+	if (!n->looked)
+		login_ask_master(n, PRIV_DNS_LOOK, out);
+	n->looked = true;
 	if (now.boot >= n->relogin)
 		login_again(n, now);
 	login_tick(&n->login, now, cloud_ms(&n->cloud, now) / 1000, out);
@@ -266,7 +275,7 @@ static void tick_agent(struct node *n, struct now now, struct outbox *out)
 		login_if_lost(n, now, out);
 	}
 	if (now.boot >= n->tun_again)
-		login_ask_tun(n, out);
+		login_ask_master(n, PRIV_TUN_UP, out);
 	dns_tick(n->dns, now, out);
 }
 
@@ -300,45 +309,6 @@ static uint64_t node_expiry(const void *self)
 
 /* ---- beginning and end ---- */
 
-static bool is_own_resolver(const struct node *n, const struct addr *a)
-{
-	const struct address_list *own = &n->env.conf->node_dns;
-	struct addr usual;
-	unsigned i;
-
-	ip_parse(&usual, "127.0.0.45", 53);
-	for (i = 0; i < own->n; i++)
-		if (addr_same_ip(&own->a[i], a))
-			return true;
-	return own->n == 0 && addr_same_ip(&usual, a);
-}
-
-/* The configured resolvers, else those of /etc/resolv.conf that are not we. */
-static void set_upstream(struct node *n)
-{
-	const struct address_list *given = &n->env.conf->node_upstream;
-	struct addr found[3];
-	char text[4096], word[64];
-	unsigned count = 0;
-	char *line;
-	long len;
-
-	if (given->n) {
-		dns_upstream(n->dns, given->a, given->n);
-		return;
-	}
-	len = state_load("/etc", "resolv.conf", text, sizeof text - 1);
-	text[MAX(len, 0)] = '\0';
-	for (line = text; line && *line && count < ARRAY_SIZE(found); ) {
-		if (sscanf(line, "nameserver %63s", word) == 1 &&
-		    ip_parse(&found[count], word, 53) && !is_own_resolver(n, &found[count]))
-			count++;
-		line = strchr(line, '\n');
-		line += line != NULL;
-	}
-	dns_upstream(n->dns, found, count);
-}
-
 /* Account, password and AS as the configuration has them now. */
 static bool open_login(struct node *n, struct login *login, char *err)
 {
@@ -362,7 +332,7 @@ static bool open_agent(struct node *n, char *err)
 	table_init(&n->peers4);
 	table_init(&n->peers6);
 	n->dns = dns_new(&node_dns_ops, n, DNS_HANDLES);
-	set_upstream(n);
+	resolver_upstream(n);
 	n->relogin = n->env.start.boot;
 	return true;
 }
@@ -378,7 +348,7 @@ static void node_reload(void *self, struct now now, struct outbox *out)
 	paths_reload(n, now);
 	if (!is_agent(n))
 		return;
-	set_upstream(n);
+	resolver_upstream(n);
 	if (!open_login(n, &fresh, err)) {
 		cy_log(LOG_ERROR_, "%s", err);
 		return;

@@ -1,7 +1,7 @@
 /*
  * node.h - between the files of the node: node.c (the story), node_login.c (who we are),
  * node_peers.c (who is wanted), node_ask.c and node_route.c (what the NMS says), node_paths.c
- * (tunnels), node_status.c (what the user asks).
+ * (tunnels), node_dns.c (the system's resolver), node_status.c (what the user asks).
  *
  * Worker 0 is the agent: it logs in, registers, answers DNS, reads the TUN device and knows the
  * peers.  Every worker carries the paths whose Path ID it owns.
@@ -126,6 +126,8 @@ struct node {
 	bool registering;		/* registrar is started */
 	bool tun_up;
 	char tun_trouble[200];
+	bool looked;			/* asked how names are resolved before us */
+	struct priv_resolver resolver;	/* how the system was made to ask us; way "": not heard yet */
 	uint64_t relogin, tun_again;	/* boot times, NEVER */
 	unsigned lost;			/* logins in a row because the NMS was silent */
 	uint64_t lost_again;		/* boot time from which the next such one may start */
@@ -194,7 +196,8 @@ void login_keep(struct node *n, const struct msg_login_response *r);
 /* Another worker gets what was kept; it takes it by login_heard(). */
 void login_tell(struct node *n, struct now now, unsigned worker, struct outbox *out);
 void login_heard(struct node *n, struct now now, struct bytes body);
-void login_ask_tun(struct node *n, struct outbox *out);
+/* Something of the master's closed list, for who we are. */
+void login_ask_master(struct node *n, enum priv_kind kind, struct outbox *out);
 
 /* node_paths.c */
 void paths_open(struct node *n, struct now now, const struct tunnel_setup *setup,
@@ -252,6 +255,12 @@ void peers_query_alarm(struct node *n, struct now now, struct query *q, struct o
 enum verdict peers_signal(struct node *n, struct now now, const struct msg_header *h,
 			  struct bytes body, struct outbox *out);
 extern const struct dns_ops node_dns_ops;
+
+/* node_dns.c */
+/* Whom to ask for all other names: the configured ones, else those the system asked before us. */
+void resolver_upstream(struct node *n);
+void resolver_heard(struct node *n, const struct priv_resolver *r);
+json_t *resolver_status(const struct node *n);
 
 /* node_route.c */
 void path_close(struct node *n, struct now now, const struct id *path, struct outbox *out);

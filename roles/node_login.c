@@ -102,12 +102,12 @@ static bool take_name(struct node *n, const struct msg_login_response *r)
 	return true;
 }
 
-void login_ask_tun(struct node *n, struct outbox *out)
+void login_ask_master(struct node *n, enum priv_kind kind, struct outbox *out)
 {
 	struct priv_request q;
 
 	memset(&q, 0, sizeof q);
-	q.kind = PRIV_TUN_UP;
+	q.kind = kind;
 	memcpy(q.ip4, n->self.ip4, 4);
 	memcpy(q.ip6, n->self.ip6, 16);
 	memcpy(q.net4, n->net4, 4);
@@ -115,7 +115,9 @@ void login_ask_tun(struct node *n, struct outbox *out)
 	q.bits4 = n->bits4;
 	q.bits6 = n->bits6;
 	q.mtu = (uint16_t)n->env.conf->node_mtu;
-	n->tun_again = NEVER;
+	strcpy(q.domain, n->domain);
+	if (kind == PRIV_TUN_UP)
+		n->tun_again = NEVER;
 	out_master(out, &q, sizeof q);
 }
 
@@ -178,7 +180,7 @@ bool login_taken(struct node *n, struct now now, const struct msg_login_response
 	start_registrar(n, now, r);
 	dns_domain(n->dns, n->domain, n->net4, n->bits4, n->net6, n->bits6);
 	if (first || !n->tun_up)
-		login_ask_tun(n, out);
+		login_ask_master(n, PRIV_TUN_UP, out);
 	cy_log(LOG_INFO, "logged in as %s", n->fqdn);
 	return true;
 }

@@ -259,6 +259,10 @@ void status_flow(struct node *n, struct now now, const struct flow_event *ev, st
 		return;
 	if (cmd && strcmp(cmd, "status") == 0)
 		control_answer(&n->control, ev->handle, node_status(n, now), out);
+	else if (cmd && strcmp(cmd, "dns") == 0 && is_agent(n))
+		control_answer(&n->control, ev->handle, resolver_status(n), out);
+	else if (cmd && strcmp(cmd, "dns") == 0)
+		control_error(&n->control, ev->handle, "not the agent", out);
 	else if (cmd && strcmp(cmd, "ping") == 0)
 		start_ping(n, now, ev->handle, request, out);
 	else

@@ -304,6 +304,15 @@ static json_t *ping_workers(const struct ask *a, const json_t *question)
 	return last;
 }
 
+json_t *ask_agent(const struct ask *a, const json_t *question)
+{
+	json_t *answer = ping_workers(a, question);
+
+	if (!answer)
+		ask_nobody(a, errno);
+	return answer;
+}
+
 static int ping_once(const struct ask *a, const char *name, json_t *question)
 {
 	json_t *answer;

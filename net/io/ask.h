@@ -7,6 +7,8 @@
  *		-> an object of the role's own making, "role" and "worker" in it
  *	{"cmd": "ping", "name": NAME, "wait_ms": MS}
  *		-> {"name": FQDN, "ip": IP, "via": "direct", "remote": "IP:PORT", "rtt_ms": 0.42}
+ *	{"cmd": "dns"}
+ *		-> cyphonic.dns.v1 of cyphonic(8), but for "schema" and "query"
  *	{"error": "why not"}
  *		-> whenever it cannot; "not the agent": another worker of this node may
  * NAME is a device's name or FQDN.
@@ -47,12 +49,19 @@ json_t *ask_all(const struct ask *a);
 int ask_dial(const char *path);
 /* As JSON, with its schema in front. */
 void ask_print(FILE *out, const char *schema, json_t *answer);
+/* The answer of the node's agent, owned by the caller; NULL: nobody answers, and that was said. */
+json_t *ask_agent(const struct ask *a, const json_t *question);
 /* Says that nobody answers (errno e); 1. */
 int ask_nobody(const struct ask *a, int e);
 
 /* All return the exit status: 0 done, 1 failed, no reply, or no daemon running. */
 /* 3: the node is not logged in; 4: it, or the AS, is not ready. */
 int ask_status(const struct ask *a);
+/*
+ * How names are resolved on this computer and, with a name or address (else NULL), who answers
+ * for it and what.  Asks role[0], the node; 1 if nobody answers.
+ */
+int ask_dns(const struct ask *a, const char *name);
 /* Asks role[0], the node, count times, a second apart. */
 int ask_ping(const struct ask *a, const char *name, unsigned count);
 

@@ -74,6 +74,8 @@ static void close_others(const struct house *h, unsigned self)
 	close(h->signals);
 	close(h->lock);
 	ward_take(h->ward, self);
+	if (h->resolv.fd >= 0)
+		close(h->resolv.fd);
 }
 
 static void own_signals(void)

@@ -8,6 +8,7 @@
 #include "net/io/helper.h"
 #include "net/io/owner.h"
 #include "net/io/reporter.h"
+#include "net/io/resolv.h"
 #include <sys/types.h>
 
 #define DEATHS_MAX 5			/* so many deaths ... */
@@ -46,6 +47,7 @@ struct house {
 	struct ward *ward;		/* children as numbered in child[] */
 	struct attend attend;
 	int signals, lock;
+	struct resolv resolv;
 	struct reporter_setup reporter;
 	struct child child[WORKERS_MAX + 2];	/* workers, then the helper, then the reporter */
 	bool stopping;

@@ -287,6 +287,47 @@ static void read_signals(struct house *h, const struct master_plan *plan)
 	child_reap(h, clock_now().boot);
 }
 
+static void tell_resolver(struct house *h, unsigned worker, uint8_t role,
+			  const struct priv_resolver *a)
+{
+	uint8_t out[1 + sizeof *a];
+
+	out[0] = role;
+	memcpy(out + 1, a, sizeof *a);
+	send(h->master_end[worker], out, sizeof out, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void pass_on(struct house *h)
+{
+	struct priv_resolver a;
+
+	if (resolv_answer(&h->resolv, &a, clock_now().boot))
+		tell_resolver(h, h->resolv.worker, h->resolv.role, &a);
+}
+
+/* Name resolution is another process's work, which answers when it is done. */
+static bool serve_resolver(struct house *h, unsigned worker, uint8_t role,
+			   const struct priv_request *q)
+{
+	static const struct priv_request down = { .kind = PRIV_DNS_DOWN };
+	struct priv_resolver refused = { .kind = PRIV_DNS_LOOK, .way = "none" };
+	const char *wrong;
+
+	if (q->kind == PRIV_TUN_DOWN && h->resolv.asked.kind == PRIV_DNS_UP)
+		resolv_ask(&h->resolv, worker, role, &down);
+	if (q->kind != PRIV_DNS_UP && q->kind != PRIV_DNS_DOWN && q->kind != PRIV_DNS_LOOK)
+		return false;
+	wrong = priv_wrong(q, (uint16_t)h->conf->node_mtu);
+	if (!wrong) {
+		resolv_ask(&h->resolv, worker, role, q);
+		return true;
+	}
+	cy_log(LOG_ERROR_, "name resolution is left alone: %s", wrong);
+	snprintf(refused.text, sizeof refused.text, "%s", wrong);
+	tell_resolver(h, worker, role, &refused);
+	return true;
+}
+
 /* One request of a worker: the role's octet, then struct priv_request and nothing more. */
 static void serve(struct house *h, const struct master_plan *plan, unsigned worker)
 {
@@ -304,6 +345,8 @@ static void serve(struct house *h, const struct master_plan *plan, unsigned work
 		return;
 	}
 	memcpy(&q, in + 1, sizeof q);
+	if (serve_resolver(h, worker, in[0], &q))
+		return;
 	priv_serve(h->conf->node_tun, (uint16_t)h->conf->node_mtu, &q, &a);
 	memcpy(at.ip, q.ip4, sizeof q.ip4);
 	if (a.failed)
@@ -326,7 +369,7 @@ static int wait_ms(const struct house *h)
 
 static void run(struct house *h, const struct master_plan *plan)
 {
-	struct pollfd p[WORKERS_MAX + 2];
+	struct pollfd p[WORKERS_MAX + 3];
 	unsigned i;
 
 	for (i = 0; i < h->count; i++)
@@ -336,9 +379,14 @@ static void run(struct house *h, const struct master_plan *plan)
 	attend_open(h, clock_now().boot);
 	while (!h->stopping || !child_all_gone(h, clock_now().boot)) {
 		child_start_due(h, clock_now().boot);
-		if (poll(p, h->count + 2, wait_ms(h)) < 0)
+		if (h->stopping)
+			resolv_stop(&h->resolv, h->upgrading);
+		p[h->count + 2] = (struct pollfd){ .fd = h->resolv.fd, .events = POLLIN };
+		if (poll(p, h->count + 3, wait_ms(h)) < 0)
 			continue;
 		attend(h, clock_now().boot);
+		if (p[h->count + 2].revents)
+			pass_on(h);
 		for (i = 0; i < h->count; i++)
 			if (p[i].revents)
 				serve(h, plan, i);
@@ -355,20 +403,27 @@ int master_run(const struct master_plan *plan)
 	struct house h = {
 		.conf = plan->conf, .call = plan->call, .roles = plan->names,
 		.count = worker_count(plan), .has_helper = needs(plan, NEEDS_HELPER),
-		.kill_at = NEVER,
+		.kill_at = NEVER, .resolv.fd = -1,
 	};
-	char err[ERR] = "";
+	char err[ERR] = "", rest[64];
+	bool successor;
 
+	successor = inherit_find("tun ", rest, sizeof rest) != NULL;
 	if (!make_directories(&h, err) || !catch_signals(&h, err) || !furnish(&h, plan, err)) {
 		cy_log(LOG_ERROR_, "%s", err);
 		return 1;
 	}
+	if (needs(plan, NEEDS_TUN) && !resolv_start(&h.resolv, h.conf, h.call, successor, clock_now().boot))
+		cy_log(LOG_ERROR_, "no process for name resolution: the system will not ask the node");
 	cy_log(LOG_INFO, "cyphonic %s as %s, pid %d: %u worker%s, user %s%s", CYPHONIC_VERSION,
 	       plan->names, (int)getpid(), h.count, h.count == 1 ? "" : "s", h.owner.name,
 	       user[h.owner.uid == 0]);
 	run(&h, plan);
+	resolv_wait(&h.resolv);
 	if (h.upgrading && !h.failed)
 		upgrade(&h, plan);
+	if (h.upgrading && h.resolv.conf)
+		resolv_repair(h.conf);
 	doors_control_remove(h.worker);
 	reporter_remove(&h.reporter);
 	cy_log(LOG_INFO, "stopped");

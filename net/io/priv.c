@@ -371,12 +371,23 @@ static bool host_part_is_zero(const uint8_t *ip, unsigned bits, unsigned size)
 	return true;
 }
 
-static const char *wrong_in(const struct priv_request *q, uint16_t max_mtu)
+/* A whole top-level domain is nobody's overlay: its names are others'. */
+static bool is_domain(const char domain[NAME_SIZE])
 {
-	if (q->kind == PRIV_TUN_DOWN)
+	char canonical[NAME_SIZE];
+
+	return memchr(domain, '\0', NAME_SIZE) && name_canonical(canonical, domain) &&
+	       strcmp(canonical, domain) == 0 && strchr(domain, '.');
+}
+
+const char *priv_wrong(const struct priv_request *q, uint16_t max_mtu)
+{
+	if (q->kind == PRIV_TUN_DOWN || q->kind == PRIV_DNS_DOWN || q->kind == PRIV_DNS_LOOK)
 		return NULL;
-	if (q->kind != PRIV_TUN_UP)
+	if (q->kind != PRIV_TUN_UP && q->kind != PRIV_DNS_UP)
 		return "unknown kind of request";
+	if (q->kind == PRIV_DNS_UP && !is_domain(q->domain))
+		return "the domain is no name of two labels or more";
 	if (q->bits4 < 8 || q->bits4 > 30 || q->net4[0] == 0 || q->net4[0] == 127 ||
 	    q->net4[0] >= 224 || !host_part_is_zero(q->net4, q->bits4, 4))
 		return "virtual IPv4 range is none";
@@ -396,7 +407,7 @@ void priv_serve(const char *tun, uint16_t max_mtu, const struct priv_request *q,
 		struct priv_answer *a)
 {
 	struct net n = { .name = tun, .q = q, .a = a, .tun = if_nametoindex(tun) };
-	const char *wrong = wrong_in(q, max_mtu);
+	const char *wrong = q->kind > PRIV_TUN_DOWN ? "unknown kind of request" : priv_wrong(q, max_mtu);
 
 	memset(a, 0, sizeof *a);
 	a->kind = q->kind;

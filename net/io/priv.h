@@ -15,4 +15,7 @@
 void priv_serve(const char *tun, uint16_t max_mtu, const struct priv_request *q,
 		struct priv_answer *a);
 
+/* What is wrong in a request to make something up, or NULL; for every kind. */
+const char *priv_wrong(const struct priv_request *q, uint16_t max_mtu);
+
 #endif

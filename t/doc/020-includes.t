@@ -24,6 +24,7 @@ my @library = (
 	[qr{^lmdb\.h$}, qr{^store/}],
 	[qr{^yaml\.h$}, qr{^store/}],
 	[qr{^libmnl/}, qr{^net/io/}],
+	[qr{^systemd/}, qr{^net/io/}],
 	[qr{^jansson\.h$}, qr{^(?:roles|net/io)/}],
 );
 

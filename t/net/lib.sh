@@ -171,6 +171,15 @@ stop() {
 	wait "$p"
 } 2>/dev/null	# what the shell says of killed jobs
 
+# child NAME PROCESS: the process id of that child of it: node.0, as+nms.1, helper, reporter, ...
+child() {
+	local p
+
+	for p in $(pgrep -P "${pid[$1]}"); do
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" != "$2" ] || echo "$p"
+	done
+}
+
 # ---- the program ----
 
 # cloud_config [LINES]: AS and NMS on host cloud
@@ -215,8 +224,7 @@ device() {
 	operator device add "$1" "$2" >/dev/null || bail "the operator makes device $2"
 }
 
-# node HOST ACCOUNT DEVICE [LINES]: starts a node without waiting; LINES go under node:
-node() {
+write_node_config() {
 	cat >"$W/$1.yaml" <<END
 role: node
 state: $W/$1
@@ -229,8 +237,14 @@ node:
   account: $2
   device: $3
   password-file: $W/password
+  resolver: ${node_resolver:-off}
 ${4-}
 END
+}
+
+# node HOST ACCOUNT DEVICE [LINES]: starts a node without waiting; LINES go under node:
+node() {
+	write_node_config "$@"
 	start "$1" "$1" "$CY" -c "$W/$1.yaml" node
 }
 

@@ -193,6 +193,8 @@ static void ask_master(struct seat *s, const struct out_item *item)
 	if (item->len != sizeof r)
 		bail(p, "asks the master for something that is no request", "");
 	memcpy(&r, item->buf, sizeof r);
+	if (r.kind > PRIV_TUN_DOWN)
+		return;		/* no system here whose name resolution could change */
 	a.kind = r.kind;
 	if (p->refuse_tun && r.kind == PRIV_TUN_UP) {
 		a.failed = 1;
