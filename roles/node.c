@@ -334,7 +334,8 @@ static void set_upstream(struct node *n)
 		    ip_parse(&found[count], word, 53) && !is_own_resolver(n, &found[count]))
 			count++;
 		line = strchr(line, '\n');
-		line += line != NULL;
+		if (line)
+			line++;
 	}
 	dns_upstream(n->dns, found, count);
 }
