@@ -35,6 +35,7 @@
 #include "net/io/prompt.h"
 #include "net/proto/wire.h"
 #include "roles/admin.h"
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -448,11 +449,25 @@ static int obey(struct call *c)
 	return status ? status : perform(c);
 }
 
+/* A socket or the configuration in the place of standard error would get our lines. */
+static bool have_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct call call = { .args = { .option = option, .options = OPTIONS } };
-	int status = args_read(&call.args, argc, argv) ? obey(&call) : EXIT_USAGE;
+	int status;
 
+	if (!have_standard_files())
+		return EXIT_FAILED;
+	status = args_read(&call.args, argc, argv) ? obey(&call) : EXIT_USAGE;
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		cy_log(LOG_ERROR_, "cannot write the result");
 		return EXIT_FAILED;

@@ -138,6 +138,11 @@ static bool take(struct args *a, int argc, char **argv, int *i)
 		cy_log(LOG_ERROR_, "--%s wants %s", o->name, o->arg);
 		return false;
 	}
+	if (a->value[at] && value && strcmp(a->value[at], value) != 0) {
+		cy_log(LOG_ERROR_, "--%s is given twice: '%.60s' and '%.60s'", o->name, a->value[at],
+		       value);
+		return false;
+	}
 	a->value[at] = value ? value : "";
 	return true;
 }

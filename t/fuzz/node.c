@@ -88,6 +88,7 @@ static void describe_route(struct ca *ca)
 static void start(void)
 {
 	char err[256] = "", text[4096];
+	uint8_t pin[32];
 	struct identity who;
 	struct ca *ca;
 
@@ -96,7 +97,6 @@ static void start(void)
 	snprintf(conf.node_password, sizeof conf.node_password, "%s", fuzz_file("horse\n", 6));
 	strcpy(conf.node_account, "user0");
 	strcpy(conf.node_device, "n0");
-	memset(conf.node_root, 'a', 64);
 	ip_parse(&conf.node_as.a[0], "192.0.2.1", 4501);
 	conf.node_as.n = 1;
 	ip_parse(&conf.node_upstream.a[0], "192.0.2.53", 53);
@@ -107,6 +107,8 @@ static void start(void)
 	random_seed(11);
 	ca = ca_open(fuzz_dir(), "cyphonic.internal", FUZZ_WALL, err);
 	must(ca);
+	sha256(pin, ca_root(ca).p, ca_root(ca).n);
+	hex_text(conf.node_root, pin, sizeof pin);
 	identity_make(&who);
 	must(state_save(conf.state, "node.key", text, identity_write(&who, text, sizeof text)));
 	describe_login(ca, &who);
