@@ -303,6 +303,8 @@ static void nms_input(void *self, struct now now, struct batch *in, struct outbo
 	uint32_t at, n;
 	enum verdict v;
 
+	if (!in->len)
+		nms->verdicts.count[V_DROP_SHORT]++;
 	for (at = 0; at < in->len; at += n) {
 		uint8_t *p = in->buf + at;
 

@@ -91,8 +91,6 @@ static void datagram(void *nms, struct now now, uint8_t who, const struct fuzz_p
 
 	if (who & 8)
 		in.from.port++;
-	if (!d->n)
-		return;
 	role_nms.input(nms, now, &in, out);
 	must(counted(nms) > before);
 }

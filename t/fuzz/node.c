@@ -129,8 +129,7 @@ static void datagram(struct run *r, uint8_t *p, size_t n, const struct addr *fro
 	struct batch in = { .from = *from, .to = own, .buf = p, .len = (uint32_t)n,
 			    .seg = (uint16_t)n };
 
-	if (n)
-		role_node.input(r->n, r->now, &in, r->out);
+	role_node.input(r->n, r->now, &in, r->out);
 	r->out->flush(r->out);
 }
 

@@ -3,28 +3,12 @@
 # should, none is answered, and who was talking talks on.
 . "${0%/*}/lib.sh"
 
-# verdicts WHO: "drop_short 3 drop_tag 1 ..."
-verdicts() {
-	status "$1" --json | python3 -c '
-import json, sys
-total = {}
-def look(o):
-    if isinstance(o, dict):
-        for k, v in o.get("verdicts", {}).items():
-            total[k] = total.get(k, 0) + v
-        for v in o.values(): look(v)
-    elif isinstance(o, list):
-        for v in o: look(v)
-look(json.load(sys.stdin))
-print(" ".join("%s %d" % i for i in total.items()))'
-}
-
-# count WHO VERDICT...: the sum of these
+# count WHO VERDICT...: the sum of these, of all workers
 count() {
 	local who=$1
 	shift
-	verdicts "$who" | awk -v want=" $* " '{ for (i = 1; i < NF; i += 2)
-		if (index(want, " " $i " ")) n += $(i + 1) } END { print n + 0 }'
+	status "$who" --json | awk -v want=" $* " '{ v = $1; gsub(/[":]/, "", v) }
+		index(want, " " v " ") { n += $2 } END { print n + 0 }'
 }
 counted() { [ "$(count "$1" "${@:3}")" -ge "$2" ]; }
 

@@ -98,7 +98,7 @@ def send(to, port, kind, ident):
         n += 1
         if n % 32 == 0:
             time.sleep(0.005)
-    s.settimeout(0.2)
+    s.settimeout(0.1)
     try:
         while s.recv(65536):
             heard += 1
