@@ -88,9 +88,9 @@ void cy_log(enum log_level level, const char *fmt, ...)
 	n += (size_t)vsnprintf(line + n, sizeof line - n - 1, fmt, ap);
 	va_end(ap);
 	n = MIN(n, sizeof line - 2);
-	/* a name from outside must not make lines of its own */
+	/* a name from outside must neither make lines of its own nor command a terminal */
 	for (i = 0; i < n; i++)
-		if ((uint8_t)line[i] < ' ' || line[i] == 0x7f)
+		if ((uint8_t)line[i] < ' ' || (uint8_t)line[i] >= 0x7f)
 			line[i] = '?';
 	line[n] = '\n';
 	/* one write: lines of several processes do not mix */
@@ -216,6 +216,10 @@ static int unknown_verb(const struct call *c)
 	char what[32] = "verb";
 	size_t i;
 
+	if (c->role && config_role(c->word[0])) {
+		cy_log(LOG_ERROR_, "two roles are given: --role=%.60s and '%.60s'", c->role, c->word[0]);
+		return EXIT_USAGE;
+	}
 	for (i = 0; i < ARRAY_SIZE(verb); i++)
 		first_known |= strcmp(verb[i].name, c->word[0]) == 0;
 	if (first_known && c->words < 2) {
