@@ -8,6 +8,9 @@ ifeq ($(FUZZING),1)
 O := build/fuzz
 CC := clang
 SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+else ifeq ($(COVERAGE),1)
+O := build/coverage
+SANFLAGS := --coverage -O0
 else ifeq ($(SAN),1)
 O := build/san
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -111,6 +114,18 @@ endif
 $O/t/fuzz/%: $O/t/fuzz/%.o $(FUZZO) $(LIBA)
 	$(CC) $(FUZZ_MAIN) $(ALL_LDFLAGS) $(FUZZ_WRAP) -o $@ $^ $(LIBS)
 
+# lines of what reads foreign octets that corpora and tests reach
+PARSERS := text.c crypto/cert.c crypto/trust.c crypto/issue.c net/proto/wire.c net/proto/ext.c \
+	net/proto/gate.c net/proto/ip.c net/proto/dnsmsg.c net/proto/dns.c net/proto/dnstcp.c \
+	net/proto/dnsup.c net/proto/login.c net/proto/register.c net/proto/session.c \
+	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c store/record.c store/state.c \
+	store/config_file.c store/config_yaml.c store/config_value.c roles/control.c roles/as.c \
+	roles/as_helper.c roles/nms.c roles/node_route.c roles/node_ask.c roles/node_login.c
+fuzz-coverage:
+	$(MAKE) COVERAGE=1 CFLAGS='-O0 -g' coverage-programs
+	t/fuzz/coverage build/coverage $(PARSERS)
+coverage-programs: $(UNIT) $(SIM) $(FUZZ_REPLAY)
+
 # first inputs from a run of the simulator, beside those that are there
 $O/t/fuzz/base/seeds: $O/t/fuzz/base/seeds.o $(filter-out %/ledger.o,$(SIMO)) $(LIBA)
 	$(CC) $(ALL_LDFLAGS) $(SEEN:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
@@ -127,5 +142,5 @@ clean:
 
 -include $(shell find $O -name '*.d' 2>/dev/null)
 
-.PHONY: all tests test soak bench fuzz fuzz-seeds manual clean
+.PHONY: all tests test soak bench fuzz fuzz-coverage coverage-programs fuzz-seeds manual clean
 .SECONDARY:
