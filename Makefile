@@ -100,6 +100,7 @@ $O/t/fuzz/files: FUZZ_WRAP += -Wl,--wrap=state_load
 $O/t/fuzz/priv: FUZZ_WRAP += -Wl,--wrap=if_nametoindex -Wl,--wrap=mnl_socket_open2
 
 fuzz: all
+	@command -v clang >/dev/null || { echo "make fuzz needs clang: apt-get install clang"; exit 1; }
 	$(MAKE) FUZZING=1 $(FUZZ:%=build/fuzz/t/fuzz/%)
 	$O/cyphonic print wire-dictionary >build/fuzz/wire.dict
 	t/fuzz/run $(FUZZ)
