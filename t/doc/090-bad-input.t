@@ -215,6 +215,7 @@ t/net/login_stranger.py
 	one answer for all: who is refused does not learn why
 t/net/410-bad-login.t
 	others are served meanwhile: a node of another net logs in
+	key updates without end: who only ever wants new keys is shown out
 t/unit/180-tls.c
 	expired: an expired certificate is refused
 	root not pinned: a root that is not the pinned one is refused

@@ -105,7 +105,7 @@ static void meta(struct store *s, const uint8_t *p, size_t n)
 	if (meta_get(s, "value", value, &len) == STORE_OK)
 		must(len <= sizeof value && len + 1 == n);
 	/* where the next virtual address is counted */
-	key_name(&key, KIND_META, "next-address");
+	key_name(&key, KIND_META, "next-host");
 	put(&s->accounts, &key, p, n);
 	device_addresses(s, (uint8_t[4]){ 198, 18 }, 15, (uint8_t[16]){ 0xfd }, value, value + 4);
 }

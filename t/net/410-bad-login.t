@@ -29,6 +29,11 @@ while read -r line; do
 	*) echo "$line" ;;
 	esac
 done <"$W/said"
+# a hundred key updates and not a word of a login
+(sleep 0.3; for _ in {1..100}; do echo K; sleep 0.02; done) |
+	on b timeout 5 openssl s_client -connect 10.0.0.1:4501 -alpn cyphonic -tls1_3 >"$W/updates" 2>&1
+grep -q 'alert number' "$W/updates" && [ "$(grep -c KEYUPDATE "$W/updates")" -lt 40 ]
+ok $? "who only ever wants new keys is shown out" || diag "$(tail -n 5 "$W/updates")" "$(grep -c KEYUPDATE "$W/updates")"
 failed=$(status cloud --json | grep -o '"failed": [0-9]*' | tr -dc '0-9\n' | sort -n | tail -1)
 [ "${failed:-0}" -gt 900 ]
 ok $? "the AS counted them ($failed)"
