@@ -33,9 +33,9 @@
 #include "net/io/master.h"
 #include "net/io/owner.h"
 #include "net/io/prompt.h"
+#include "net/io/standard.h"
 #include "net/proto/wire.h"
 #include "roles/admin.h"
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,9 +88,9 @@ void cy_log(enum log_level level, const char *fmt, ...)
 	n += (size_t)vsnprintf(line + n, sizeof line - n - 1, fmt, ap);
 	va_end(ap);
 	n = MIN(n, sizeof line - 2);
-	/* a name from outside must neither make lines of its own nor command a terminal */
+	/* a name from outside must not make lines of its own */
 	for (i = 0; i < n; i++)
-		if ((uint8_t)line[i] < ' ' || (uint8_t)line[i] >= 0x7f)
+		if ((uint8_t)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';
 	line[n] = '\n';
 	/* one write: lines of several processes do not mix */
@@ -216,10 +216,6 @@ static int unknown_verb(const struct call *c)
 	char what[32] = "verb";
 	size_t i;
 
-	if (c->role && config_role(c->word[0])) {
-		cy_log(LOG_ERROR_, "two roles are given: --role=%.60s and '%.60s'", c->role, c->word[0]);
-		return EXIT_USAGE;
-	}
 	for (i = 0; i < ARRAY_SIZE(verb); i++)
 		first_known |= strcmp(verb[i].name, c->word[0]) == 0;
 	if (first_known && c->words < 2) {
@@ -434,6 +430,15 @@ static void take_role(struct call *c)
 	}
 }
 
+static bool is_cast_twice(const struct call *c)
+{
+	bool twice = c->role && c->words && config_role(c->word[0]);
+
+	if (twice)
+		cy_log(LOG_ERROR_, "two roles are given: '%.60s' and '%.60s'", c->role, c->word[0]);
+	return twice;
+}
+
 static int obey(struct call *c)
 {
 	int status;
@@ -447,31 +452,19 @@ static int obey(struct call *c)
 		return EXIT_DONE;
 	}
 	take_role(c);
+	if (!standard_files() || is_cast_twice(c))
+		return EXIT_USAGE;
 	status = c->words ? find_verb(c) : EXIT_DONE;
 	if (!status && !args_fit(&c->args, c->verb ? c->verb->name : ""))
 		status = EXIT_USAGE;
 	return status ? status : perform(c);
 }
 
-/* A socket or the configuration in the place of standard error would get our lines. */
-static bool have_standard_files(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	return fd >= 0 && close(fd) == 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct call call = { .args = { .option = option, .options = OPTIONS } };
-	int status;
+	int status = args_read(&call.args, argc, argv) ? obey(&call) : EXIT_USAGE;
 
-	if (!have_standard_files())
-		return EXIT_FAILED;
-	status = args_read(&call.args, argc, argv) ? obey(&call) : EXIT_USAGE;
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		cy_log(LOG_ERROR_, "cannot write the result");
 		return EXIT_FAILED;

@@ -224,8 +224,11 @@ static void node_flow(void *self, struct now now, const struct flow_event *ev, s
 		r = malloc(sizeof *r);
 		if (!r)
 			abort();
-		if (login_flow(&n->login, now, ev, r, out) && login_taken(n, now, r, out))
-			spread_login(n, now, r, out);
+		if (login_flow(&n->login, now, ev, r, out)) {
+			login_taken(n, now, r, out);
+			if (n->known)
+				spread_login(n, now, r, out);
+		}
 		wipe(r, sizeof *r);
 		free(r);
 	} else if (n->dns) {

@@ -172,8 +172,8 @@ uint64_t login_cloud_floor(const struct node *n);	/* ms since 1970, 0: never sav
 struct tunnel_rules login_rules(const struct config *c);
 /* The agent logs in (again) at its next tick. */
 void login_again(struct node *n, struct now now);
-/* The agent's share of a login: trust, time, registration, resolver, TUN.  False: refused. */
-bool login_taken(struct node *n, struct now now, const struct msg_login_response *r,
+/* The agent's share of a login: trust, time, registration, resolver, TUN. */
+void login_taken(struct node *n, struct now now, const struct msg_login_response *r,
 		 struct outbox *out);
 /* Logs in when the NMS has been silent for long: our clock may be wrong, and the AS knows the time. */
 void login_if_lost(struct node *n, struct now now, struct outbox *out);

@@ -1,7 +1,6 @@
 /*
  * node_login.c - who we are: the node's keys, and what a Login Response makes of it.
  */
-#include "net/proto/ip.h"
 #include "roles/node.h"
 #include "store/config.h"
 #include "store/state.h"
@@ -12,7 +11,6 @@
 #define LOST_TRIES 3		/* exchanges in a row that the NMS did not answer: some 30 s */
 #define LOST_AGAIN (60 * SEC)	/* between two logins for that; doubled */
 #define LOST_DOUBLED 6u		/* so many times */
-#define UNUSABLE_AGAIN (60 * SEC)	/* after an answer that makes no sense */
 #define CLOUD_FILE "cloud-time"
 #define KEY_FILE "node.key"
 
@@ -136,68 +134,23 @@ static void start_registrar(struct node *n, struct now now, const struct msg_log
 	wipe(&s, sizeof s);
 }
 
-static bool is_address_of_a_host(const struct msg_address *m)
-{
-	static const uint8_t none[16];
-	struct addr a = address_of(m);
-
-	return a.family && a.port && memcmp(a.ip, none, sizeof none) != 0 &&
-	       !ip_is_multicast(a.family, a.ip);
-}
-
-/* What an AS must not say, were it as trusted as it is; NULL: nothing of it. */
-static const char *unusable(const struct node *n, const struct msg_login_response *r)
-{
-	static const uint8_t none[16];
-	uint8_t hash[32];
-	unsigned i;
-
-	sha256(hash, r->root.p, r->root.n);
-	if (memcmp(hash, n->login.wish.pin, sizeof hash) != 0)
-		return "its root certificate is not the pinned one (node.root)";
-	if (!memcmp(r->common_key, none, 16) || !memcmp(r->secret_common_value, none, 16))
-		return "it has no Common Key or no SecretCommonValue";
-	if (r->expiry <= r->cloud_time)
-		return "its Common Key is over already";
-	for (i = 0; i < r->nms_n; i++)
-		if (!is_address_of_a_host(&r->nms[i]))
-			return "an NMS address in it is no host's (as.nms of the AS)";
-	if (!r->nms_n)
-		return "it names no NMS (as.nms of the AS)";
-	if (r->bits4 > 32 || r->bits6 > 128)
-		return "a virtual range in it has an impossible length";
-	return NULL;
-}
-
-static void not_taken(struct node *n, struct now now, const char *why)
-{
-	cy_log(LOG_ERROR_, "login answer not usable: %s", why);
-	snprintf(n->login.trouble, sizeof n->login.trouble, "answer not usable: %.200s", why);
-	n->relogin = now.boot + UNUSABLE_AGAIN;
-}
-
 /* The agent's share of a login: trust, time, registration, resolver, TUN. */
-bool login_taken(struct node *n, struct now now, const struct msg_login_response *r,
-		 struct outbox *out)
+void login_taken(struct node *n, struct now now, const struct msg_login_response *r,
+		     struct outbox *out)
 {
-	const char *wrong = unusable(n, r);
 	bool first = !n->known;
 	char err[256];
 
-	/* who was in stays in, as long as the old keys hold */
-	if (wrong) {
-		not_taken(n, now, wrong);
-		return false;
-	}
 	n->cloud.best_rtt = 0;
 	cloud_follow(&n->cloud, now, n->login.asked, r->cloud_time);
 	save_cloud_floor(n, now);
 	trust_free(n->trust);
 	n->trust = trust_new(r->root, r->issuer, err);
 	if (!n->trust || !take_name(n, r)) {
-		not_taken(n, now, n->trust ? "its certificate is not ours" : err);
+		cy_log(LOG_ERROR_, "login answer not usable: %s", n->trust ? "see above" : err);
 		n->known = false;
-		return false;
+		n->relogin = now.boot + 60 * SEC;
+		return;
 	}
 	n->key_expiry = r->expiry;
 	n->relogin = now.boot + MIN((r->expiry - r->cloud_time) * MS / RELOGIN_EARLY *
@@ -207,7 +160,6 @@ bool login_taken(struct node *n, struct now now, const struct msg_login_response
 	if (first || !n->tun_up)
 		login_ask_tun(n, out);
 	cy_log(LOG_INFO, "logged in as %s", n->fqdn);
-	return true;
 }
 
 void login_keep(struct node *n, const struct msg_login_response *r)

@@ -8,14 +8,11 @@
 static bool check_peer(struct node *n, struct now now, const struct msg_route_direction *m,
 		       struct cert_info *info)
 {
-	static const uint8_t none[4];
 	struct id expected;
 	char err[256] = "it names another node or other addresses";
 
 	node_id_of(&expected, m->fqdn);
-	/* the AS's own certificate has no addresses, and a peer is known by them */
-	if (memcmp(m->ip4, none, 4) != 0 &&
-	    trust_verify(n->trust, m->certificate.p, m->certificate.n,
+	if (trust_verify(n->trust, m->certificate.p, m->certificate.n,
 			 cloud_ms(&n->cloud, now) / 1000, info, err) &&
 	    strcmp(info->fqdn, m->fqdn) == 0 && memcmp(info->ip4, m->ip4, 4) == 0 &&
 	    memcmp(info->ip6, m->ip6, 16) == 0 && id_equal(&expected, &m->peer_id))

@@ -13,11 +13,14 @@
 
 static struct config conf;
 
-/* What stands first in the helper's answers: whom they are for. */
+static uint8_t head[AS_ANSWER_HEAD];	/* of the newest request to the helper */
+
 static void on_item(void *arg, const struct out_item *item)
 {
 	must(item->kind != OUT_HELPER || (item->len >= AS_REQUEST_HEAD &&
 					  item->len <= HELPER_MESSAGE_MAX));
+	if (item->kind == OUT_HELPER)
+		memcpy(head, item->buf, sizeof head);
 	must(item->kind != OUT_DATAGRAM && item->kind != OUT_TUN && item->kind != OUT_MASTER);
 }
 
@@ -46,8 +49,10 @@ static void helper_says(void *as, struct now now, const uint8_t *p, size_t n, st
 /* Key and three certificates: TLS is a pass-through here, so that their octets do not matter. */
 static void credentials(void *as, struct now now, struct outbox *out)
 {
-	static uint8_t m[AS_ANSWER_HEAD + 512] = { AS_CREDENTIALS };
+	uint8_t m[AS_ANSWER_HEAD + 512] = { 0 };
 
+	out->flush(out);
+	memcpy(m, head, sizeof head);
 	helper_says(as, now, m, sizeof m, out);
 }
 
@@ -62,14 +67,14 @@ static void client_event(void *as, struct now now, uint8_t op, struct bytes data
 
 static void step(void *as, struct now *now, struct fuzz_in *in, struct outbox *out)
 {
-	uint8_t op = fuzz_octet(in), *head;
+	uint8_t op = fuzz_octet(in);
 	struct fuzz_piece d;
 
 	if ((op & 15) == 4) {
 		d = fuzz_framed(in, AS_ANSWER_HEAD, 0);
-		head = d.p;
-		head[0] = op & 128 ? AS_CREDENTIALS : AS_LOGIN;
-		put32(head + 1, STREAM_ACCEPTED + (op >> 4) % CLIENTS);
+		memcpy(d.p, head, sizeof head);
+		d.p[0] = op & 128 ? AS_CREDENTIALS : AS_LOGIN;
+		put32(d.p + 1, STREAM_ACCEPTED + (op >> 4) % CLIENTS);
 		helper_says(as, *now, d.p, d.n, out);
 	} else {
 		d = fuzz_exact(in);

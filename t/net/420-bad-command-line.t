@@ -36,7 +36,7 @@ run 2 -c "$W/a.yaml" -c "$W/bad.yaml" -t && err '--config is given twice'
 ok $? "an option twice with different values is refused"
 run 0 -c "$W/a.yaml" -c "$W/a.yaml" -t
 ok $? "with the same it is not"
-run 2 node --role=nms && err "two roles are given: --role=nms and 'node'"
+run 2 node --role=nms && err "two roles are given: 'nms' and 'node'"
 ok $? "two roles in conflict are both named"
 run 2 "" && err 'must not be empty'
 ok $? "an empty word is refused"

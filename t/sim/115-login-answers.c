@@ -44,10 +44,10 @@ static void refused(void (*tune)(struct config *c), const char *why, const char 
 
 int main(void)
 {
-	refused(no_nms, "it names no NMS", "an answer without an NMS is refused by name");
-	refused(nms_nowhere, "an NMS address in it is no host's", "so is one with an NMS at ::");
-	refused(nms_without_port, "an NMS address in it is no host's", "and at port 0");
-	refused(nms_is_a_group, "an NMS address in it is no host's", "and at a multicast address");
-	refused(key_is_over, "its Common Key is over already", "and a key that is over before it began");
+	refused(no_nms, "answer names no NMS", "an answer without an NMS is refused by name");
+	refused(nms_nowhere, "an NMS address in its answer is no host's", "so is one with an NMS at ::");
+	refused(nms_without_port, "an NMS address in its answer is no host's", "and at port 0");
+	refused(nms_is_a_group, "an NMS address in its answer is no host's", "and at a multicast address");
+	refused(key_is_over, "the Common Key in its answer is over already", "and a key that is over before it began");
 	return done();
 }

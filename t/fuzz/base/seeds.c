@@ -129,6 +129,7 @@ bool __wrap_tls_write(struct tls *t, const uint8_t *in, size_t n)
 {
 	struct seed s = { 0 }, helper = { 0 }, wire = { 0 }, node = { 0 };
 	bool request = in[6] == TYPE_LOGIN_REQUEST;
+	uint8_t head[AS_REQUEST_HEAD] = { AS_LOGIN, 0x80 };
 
 	OCTETS(&s, 0);
 	add_piece(&s, in, n);
@@ -136,7 +137,8 @@ bool __wrap_tls_write(struct tls *t, const uint8_t *in, size_t n)
 	add(&wire, in + HEADER_SIZE, n - HEADER_SIZE);
 	save(&wire, "wire", request ? "login_request-body" : "login_response-body");
 	if (request) {
-		OCTETS(&helper, AS_LOGIN, 0x80, 0, 0, 0, 0, 0, 1, 0xa3, 0x18, 0x56, 0x28, 0);
+		put64(head + sizeof head - 8, 1800000000000);
+		add(&helper, head, sizeof head);
 		add(&helper, in + HEADER_SIZE, n - HEADER_SIZE);
 		save(&helper, "helper", "login");
 	} else {
