@@ -33,8 +33,8 @@
 #include "net/io/master.h"
 #include "net/io/owner.h"
 #include "net/io/prompt.h"
-#include "net/io/standard.h"
 #include "net/proto/wire.h"
+#include "net/io/standard.h"
 #include "roles/admin.h"
 #include <stdarg.h>
 #include <stdio.h>
