@@ -336,8 +336,7 @@ static void set_upstream(struct node *n)
 		    ip_parse(&found[count], word, 53) && !is_own_resolver(n, &found[count]))
 			count++;
 		line = strchr(line, '\n');
-		if (line)
-			line++;
+		line += line != NULL;
 	}
 	dns_upstream(n->dns, found, count);
 }

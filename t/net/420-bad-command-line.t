@@ -16,13 +16,15 @@ err() { grep -qF -- "$1" "$W/err" || { diag "$(head -c 300 "$W/err")"; false; };
 one_line() { [ "$(wc -l <"$W/err")" = 1 ] && [ "$(wc -c <"$W/err")" -lt 400 ]; }
 x() { printf "x%.0s" $(seq "$1"); }
 
+answers() { status "$1" --json | grep -q '"state"'; }
+
 network
 host a 2 4
 (umask 077; echo "$secret" >"$W/password")
 root=$(printf 'ab%.0s' {1..32})
 cloud_at=10.0.0.1
 node a alice laptop
-eventually 5 status a || bail "a node starts"
+eventually 5 answers a || bail "a node starts"
 stop a
 echo 'role: [' >"$W/bad.yaml"
 
@@ -94,7 +96,7 @@ ok $? "no password is asked for where nobody sits"
 # without standard files: what opens next must not take their place
 ip netns exec "$P-a" "$CY" -c "$W/a.yaml" node <&- >&- 2>&- &
 pid[a]=$!
-eventually 5 status a
+eventually 5 answers a
 is "closed standard files are /dev/null in the daemon" \
 	"$(readlink /proc/"${pid[a]}"/fd/{0,1,2} | sort -u)" /dev/null
 
@@ -118,7 +120,7 @@ nobody 1 -c "$W/a.yaml" status && err 'ermission denied'
 ok $? "who may not ask the daemon is told so"
 stop a KILL
 start a a "$CY" -c "$W/a.yaml" node
-eventually 5 status a
+eventually 5 answers a
 ok $? "after kill -9 it starts again"
 stop a
 on a timeout 5 unshare -m sh -c "mount -t tmpfs none /dev/net; '$CY' -c '$W/a.yaml' node" 2>"$W/err"

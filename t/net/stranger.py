@@ -35,7 +35,7 @@ def version():
         yield message(6, version=v)
 
 def unknown(ident):
-    for t in [3, 4] + list(range(34, 256)):
+    for t in [3, 4] + list(range(100, 256)):
         yield message(t, ident=ident)
 
 def reserved(ident):
