@@ -8,6 +8,9 @@ ifeq ($(FUZZING),1)
 O := build/fuzz
 CC := clang
 SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+else ifeq ($(COVERAGE),1)
+O := build/coverage
+SANFLAGS := --coverage -O0
 else ifeq ($(SAN),1)
 O := build/san
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -68,7 +71,7 @@ $O/t/unit/%: $O/t/unit/%.o $(LIBA)
 $O/t/sim/%: $O/t/sim/%.o $(SIMO) $(LIBA)
 	$(CC) $(ALL_LDFLAGS) -Wl,--wrap=aead_seal -o $@ $^ $(LIBS)
 
-tests: all $(UNIT) $(SIM)
+tests: all $(UNIT) $(SIM) $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
 
 # TESTS="t/net/210-ping.t" runs those alone
 test: tests
@@ -87,18 +90,49 @@ $O/t/load: $O/t/load.o $(LIBA)
 $O/t/measure: $O/t/measure.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-# each target for FUZZ_SECONDS; libFuzzer prints the executions
-FUZZ := $(patsubst t/fuzz/%.c,build/fuzz/t/fuzz/%,$(wildcard t/fuzz/*.c))
-FUZZ_SECONDS ?= 60
-fuzz: all
-	$(MAKE) FUZZING=1 $(FUZZ)
-	$O/cyphonic print wire-dictionary >build/fuzz/wire.dict
-	for f in $(FUZZ); do mkdir -p build/fuzz/corpus/$${f##*/}; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -dict=build/fuzz/wire.dict \
-			build/fuzz/corpus/$${f##*/} $$(ls -d t/fuzz/corpus/$${f##*/} 2>/dev/null) || exit 1; done
+# each target for FUZZ_SECONDS, or FUZZ_RUNS executions if given; ends at the first finding
+FUZZ := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
+FUZZO := $(patsubst %.c,$O/%.o,t/fuzz/base/base.c t/fuzz/base/accept.c t/sim/random.c)
+FUZZ_OPEN := aead_open tls_server tls_client tls_context_free tls_new tls_free tls_feed tls_take \
+	tls_read tls_write tls_end tls_state tls_error
+FUZZ_WRAP := $(FUZZ_OPEN:%=-Wl,--wrap=%)
+$O/t/fuzz/files: FUZZ_WRAP += -Wl,--wrap=state_load
+$O/t/fuzz/priv: FUZZ_WRAP += -Wl,--wrap=if_nametoindex -Wl,--wrap=mnl_socket_open2
 
-build/fuzz/t/fuzz/%: build/fuzz/t/fuzz/%.o $(LIBA)
-	$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+fuzz: all
+	@command -v clang >/dev/null || { echo "make fuzz needs clang: apt-get install clang"; exit 1; }
+	$(MAKE) FUZZING=1 $(FUZZ:%=build/fuzz/t/fuzz/%)
+	$O/cyphonic print wire-dictionary >build/fuzz/wire.dict
+	t/fuzz/run $(FUZZ)
+
+# the corpora, each input once, without libFuzzer
+FUZZ_REPLAY := $(FUZZ:%=$O/t/fuzz/%)
+ifeq ($(FUZZING),1)
+FUZZ_MAIN := -fsanitize=fuzzer
+else
+FUZZO += $O/t/fuzz/base/replay.o
+endif
+$O/t/fuzz/%: $O/t/fuzz/%.o $(FUZZO) $(LIBA)
+	$(CC) $(FUZZ_MAIN) $(ALL_LDFLAGS) $(FUZZ_WRAP) -o $@ $^ $(LIBS)
+
+# lines of what reads foreign octets that corpora and tests reach
+PARSERS := text.c crypto/cert.c crypto/trust.c crypto/issue.c net/proto/wire.c net/proto/ext.c \
+	net/proto/gate.c net/proto/ip.c net/proto/dnsmsg.c net/proto/dns.c net/proto/dnstcp.c \
+	net/proto/dnsup.c net/proto/login.c net/proto/register.c net/proto/session.c \
+	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c store/record.c store/state.c \
+	store/config_file.c store/config_yaml.c store/config_value.c roles/control.c roles/as.c \
+	roles/as_helper.c roles/nms.c roles/node_route.c roles/node_ask.c roles/node_login.c
+fuzz-coverage:
+	$(MAKE) COVERAGE=1 CFLAGS='-O0 -g' coverage-programs
+	t/fuzz/coverage build/coverage $(PARSERS)
+coverage-programs: $(UNIT) $(SIM) $(FUZZ_REPLAY)
+
+# first inputs from a run of the simulator, beside those that are there
+$O/t/fuzz/base/seeds: $O/t/fuzz/base/seeds.o $(filter-out %/ledger.o,$(SIMO)) $(LIBA)
+	$(CC) $(ALL_LDFLAGS) $(SEEN:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+SEEN := aead_seal tls_write db_put ca_issue
+fuzz-seeds: $O/t/fuzz/base/seeds
+	$O/t/fuzz/base/seeds t/fuzz/corpus
 
 # the generated tables of the manual, written anew after wire.def, verdict.def or config.def changed
 manual: all
@@ -111,5 +145,5 @@ clean:
 
 -include $(shell find $O -name '*.d' 2>/dev/null)
 
-.PHONY: all tests test soak bench fuzz manual clean
+.PHONY: all tests test soak bench fuzz fuzz-coverage coverage-programs fuzz-seeds manual clean
 .SECONDARY:

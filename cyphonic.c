@@ -43,6 +43,7 @@
 #include "net/io/resolv.h"
 #include "net/io/usage.h"
 #include "net/proto/wire.h"
+#include "net/io/standard.h"
 #include "roles/admin.h"
 #include <limits.h>
 #include <net/if.h>
@@ -521,6 +522,15 @@ static void take_role(struct call *c)
 	}
 }
 
+static bool is_cast_twice(const struct call *c)
+{
+	bool twice = c->role && c->words && config_role(c->word[0]);
+
+	if (twice)
+		cy_log(LOG_ERROR_, "two roles are given: '%.60s' and '%.60s'", c->role, c->word[0]);
+	return twice;
+}
+
 static int obey(struct call *c)
 {
 	int status;
@@ -537,6 +547,8 @@ static int obey(struct call *c)
 		return EXIT_DONE;
 	}
 	take_role(c);
+	if (!standard_files() || is_cast_twice(c))
+		return EXIT_USAGE;
 	status = c->words ? find_verb(c) : EXIT_DONE;
 	if (!status && !args_fit(&c->args, c->verb ? c->verb->name : c->args.value[O_TEST] ? "test" : ""))
 		status = EXIT_USAGE;

@@ -79,11 +79,13 @@ void trust_free(struct trust *t)
 /* One after the other, as many as there are. */
 static bool issuers_read(STACK_OF(X509) *list, struct bytes in, char *err)
 {
-	const uint8_t *p = in.p, *end = in.p + in.n;
+	const uint8_t *p = in.p;
 
-	while (p < end) {
-		X509 *x = d2i_X509(NULL, &p, end - p);
+	while (in.n) {
+		X509 *x = d2i_X509(NULL, &p, (long)in.n);
 
+		in.n -= x ? (size_t)(p - in.p) : 0;
+		in.p = p;
 		if (!x)
 			return x509_fail(err, "the issuer's certificate is not X.509 in DER");
 		if (!sk_X509_push(list, x)) {

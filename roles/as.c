@@ -21,7 +21,9 @@
 #include <stdlib.h>
 
 #define CONNECTIONS_MAX 1024		/* at once, per worker */
-#define CONNECTION_LIFE (15 * SEC)	/* from accept to the end */
+#define HANDSHAKE_LIFE (5 * SEC)	/* from accept to the end of the TLS handshake */
+#define CONNECTION_LIFE (15 * SEC)	/* from there to the end */
+#define HALF_OPEN_MAX 64		/* in their handshake at once, from one IPv4 /24 or IPv6 /64 */
 #define CREDENTIALS_AGAIN (1 * SEC)
 #define ASKED_MAX 64			/* at the helper at once, of all workers: its work of seconds */
 
@@ -30,6 +32,8 @@ struct client {
 	struct link link;		/* by handle */
 	struct timer timer;
 	uint32_t handle;
+	uint8_t net[9];			/* family and the first octets of its address */
+	bool open;			/* the handshake is done */
 	struct tls *tls;
 	bool asked;			/* its request is at the helper */
 	bool left;			/* and nobody waits for the answer */
@@ -114,12 +118,40 @@ static void ask_helper(struct as *as, struct now now, uint8_t op, uint32_t handl
 	wipe(buf, sizeof buf);
 }
 
+/* ---- strangers at the door: few from each net, so that the others find it free ---- */
+
+struct crowd {
+	const uint8_t *net;
+	unsigned n;
+};
+
+static void count_crowd(void *arg, struct link *link)
+{
+	const struct client *c = LINK_OWNER(link, struct client, link);
+	struct crowd *crowd = arg;
+
+	crowd->n += !c->open && memcmp(c->net, crowd->net, sizeof c->net) == 0;
+}
+
+static bool is_crowded(struct as *as, uint8_t net[9], const struct addr *peer)
+{
+	struct crowd crowd = { .net = net };
+
+	memset(net, 0, 9);
+	net[0] = peer->family;
+	memcpy(net + 1, peer->ip, peer->family == 4 ? 3 : 8);
+	if (as->clients.n >= HALF_OPEN_MAX)
+		table_each(&as->clients, count_crowd, &crowd);
+	return crowd.n >= HALF_OPEN_MAX || as->clients.n >= CONNECTIONS_MAX;
+}
+
 static void on_accept(struct as *as, struct now now, const struct flow_event *ev,
 		      struct outbox *out)
 {
 	struct client *c;
+	uint8_t net[9];
 
-	if (!as->tls || as->clients.n >= CONNECTIONS_MAX) {
+	if (!as->tls || is_crowded(as, net, &ev->peer)) {
 		out_close(out, ev->handle);
 		as->failed++;
 		return;
@@ -128,10 +160,11 @@ static void on_accept(struct as *as, struct now now, const struct flow_event *ev
 	if (!c)
 		abort();
 	c->handle = ev->handle;
+	memcpy(c->net, net, sizeof net);
 	c->link.id = handle_id(ev->handle);
 	c->tls = tls_new(as->tls, cloud_ms(&as->cloud, now) / 1000);
 	table_add(&as->clients, &c->link);
-	timer_set(&as->timers, &c->timer, now.boot + CONNECTION_LIFE);
+	timer_set(&as->timers, &c->timer, now.boot + HANDSHAKE_LIFE);
 }
 
 static void answer(struct as *as, struct client *c, const struct msg_login_response *r,
@@ -183,6 +216,10 @@ static void on_data(struct as *as, struct now now, struct client *c, struct byte
 	size_t n;
 
 	push_out(c, out);
+	if (!c->open && state == TLS_OPEN) {
+		c->open = true;
+		timer_set(&as->timers, &c->timer, now.boot + CONNECTION_LIFE);
+	}
 	while (!c->asked && (n = tls_read(c->tls, c->in + c->got, sizeof c->in - c->got)) > 0)
 		c->got += n;
 	if (state == TLS_FAILED || (state == TLS_ENDED && !c->asked)) {

@@ -312,6 +312,8 @@ static void nms_input(void *self, struct now now, struct batch *in, struct outbo
 	uint32_t at, n;
 	enum verdict v;
 
+	if (!in->len)
+		nms->verdicts.count[V_DROP_SHORT]++;
 	for (at = 0; at < in->len; at += n) {
 		n = MIN(in->seg ? in->seg : in->len, in->len - at);
 		v = nms_datagram(nms, now, in->buf + at, n, &in->from, &in->to, out);

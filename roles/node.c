@@ -193,6 +193,8 @@ static void node_input(void *self, struct now now, struct batch *in, struct outb
 			dns_query(n->dns, now, &in->from, &in->to, in->buf, in->len, out);
 		return;
 	}
+	if (!in->len)
+		n->verdicts.count[V_DROP_SHORT]++;
 	for (at = 0; at < in->len; at += len) {
 		len = MIN(in->seg ? in->seg : in->len, in->len - at);
 		n->verdicts.count[node_datagram(n, now, in->buf + at, len, &in->from, &in->to,

@@ -271,6 +271,14 @@ void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *ou
 	p->state = PEER_ASKING;
 }
 
+/* 0.0.0.0 or :: */
+static bool is_to_nobody(const struct ip_view *v)
+{
+	static const uint8_t none[16];
+
+	return memcmp(v->dst, none, v->family == 4 ? 4 : 16) == 0;
+}
+
 enum verdict peers_packet(struct node *n, struct now now, uint8_t *packet, size_t len,
 			  struct outbox *out)
 {
@@ -278,7 +286,7 @@ enum verdict peers_packet(struct node *n, struct now now, uint8_t *packet, size_
 	struct ip_view v;
 	struct peer *p;
 
-	if (!ip_look(&v, packet, len))
+	if (!ip_look(&v, packet, len) || is_to_nobody(&v))
 		return V_DROP_MALFORMED;
 	if (v.multicast)
 		return V_DROP_MULTICAST;

@@ -31,10 +31,12 @@ void guess_consider(struct guess *g, const char *name)
 {
 	size_t n = strlen(g->word);
 	unsigned d = n < 2 ? FAR : distance(g->word, name);
+	bool begins = n >= 2 && strncmp(g->word, name, n) == 0;
 
-	if (n >= 2 && strncmp(g->word, name, n) == 0)
-		d = MIN(d, FAR - 1);		/* its beginning */
-	if (d < FAR && (!g->best || d < g->distance)) {
+	if (begins)
+		d = MIN(d, FAR - 1);
+	/* two letters that are both wrong mean nothing */
+	if (d < FAR && (begins || d < n) && (!g->best || d < g->distance)) {
 		g->best = name;
 		g->distance = d;
 	}
@@ -138,6 +140,11 @@ static bool take(struct args *a, int argc, char **argv, int *i)
 		cy_log(LOG_ERROR_, "--%s wants %s", o->name, o->arg);
 		return false;
 	}
+	if (a->value[at] && value && strcmp(a->value[at], value) != 0) {
+		cy_log(LOG_ERROR_, "--%s is given twice: '%.60s' and '%.60s'", o->name, a->value[at],
+		       value);
+		return false;
+	}
 	a->value[at] = value ? value : "";
 	return true;
 }
@@ -153,6 +160,9 @@ bool args_read(struct args *a, int argc, char **argv)
 		} else if (options && argv[i][0] == '-' && argv[i][1]) {
 			if (!take(a, argc, argv, &i))
 				return false;
+		} else if (!*argv[i]) {
+			cy_log(LOG_ERROR_, "an argument must not be empty (cyphonic -h)");
+			return false;
 		} else if (a->words == ARGS_WORDS) {
 			cy_log(LOG_ERROR_, "too many words (cyphonic -h)");
 			return false;

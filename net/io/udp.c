@@ -164,7 +164,7 @@ unsigned udp_receive(struct udp *u, struct udp_in *in)
 	/* an error is ICMP's word about something sent earlier, or that nothing is here */
 	n = recvmmsg(u->fd, in->msg, UDP_BATCHES, MSG_DONTWAIT, NULL);
 	for (i = 0; n > 0 && i < (unsigned)n; i++)
-		if (in->msg[i].msg_len && !(in->msg[i].msg_hdr.msg_flags & MSG_TRUNC))
+		if (!(in->msg[i].msg_hdr.msg_flags & MSG_TRUNC))
 			take_message(u, in, i, &in->batch[filled++]);
 	return filled;
 }

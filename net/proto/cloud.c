@@ -5,6 +5,14 @@
 #define SAMPLE_LIFE (600 * SEC)		/* then any newer sample is better than a drifted one */
 #define BUILT_MS (1763596800ull * 1000)	/* no clock of ours is right before this release */
 
+/* A damaged file or a service gone mad must not carry us off to a time nobody comes back from. */
+#define LATEST_MS (7258118400ull * 1000)	/* the year 2200 */
+
+static bool is_no_time(uint64_t ms)
+{
+	return ms > LATEST_MS;
+}
+
 static void set_ms(struct cloud *c, struct now now, uint64_t ms)
 {
 	c->offset = (int64_t)(ms * MS) - (int64_t)now.boot;
@@ -17,11 +25,12 @@ void cloud_lead(struct cloud *c, struct now now, const uint8_t boot_id[16],
 
 	memset(c, 0, sizeof *c);
 	c->slewed = now.boot;
-	if (saved && memcmp(saved->boot_id, boot_id, 16) == 0) {
+	if (saved && memcmp(saved->boot_id, boot_id, 16) == 0 &&
+	    !is_no_time((now.boot + (uint64_t)saved->offset) / MS)) {
 		c->offset = saved->offset;
 		return;
 	}
-	if (saved)
+	if (saved && !is_no_time(saved->ms))
 		ms = MAX(ms, saved->ms);
 	set_ms(c, now, ms);
 }
@@ -38,6 +47,8 @@ void cloud_slew(struct cloud *c, struct now now)
 void cloud_guess(struct cloud *c, struct now now, uint64_t floor_ms)
 {
 	memset(c, 0, sizeof *c);
+	if (is_no_time(floor_ms))
+		floor_ms = 0;
 	set_ms(c, now, MAX(MAX(now.wall / MS, BUILT_MS), floor_ms));
 }
 
@@ -45,7 +56,7 @@ void cloud_follow(struct cloud *c, struct now now, uint64_t asked, uint64_t ms)
 {
 	uint64_t rtt = now.boot - asked;
 
-	if (c->best_rtt && rtt > c->best_rtt && now.boot - c->best_at < SAMPLE_LIFE)
+	if (is_no_time(ms) || (c->best_rtt && rtt > c->best_rtt && now.boot - c->best_at < SAMPLE_LIFE))
 		return;
 	c->best_rtt = MAX(rtt, 1);
 	c->best_at = now.boot;

@@ -2,7 +2,8 @@
  * cloud.h - cloud time: the boot clock plus an offset, so that it never steps.
  *
  * The NMS leads: it starts at the wall clock (never below what was saved before) and is slewed
- * towards it at most 500 ppm.  Everybody else follows what the services say.
+ * towards it at most 500 ppm.  Everybody else follows what the services say.  What is beyond
+ * the year 2200 is taken for damage, not for a time.
  */
 #ifndef CLOUD_H
 #define CLOUD_H

@@ -1,5 +1,6 @@
 /* login.c - TLS to the AS, Login Request, Login Response. */
 #include "net/proto/login.h"
+#include "net/proto/ip.h"
 #include <stdio.h>
 
 #define RETRY_FIRST (500 * MS)
@@ -122,11 +123,42 @@ static bool send_request(struct login *l, struct now now)
 	return good;
 }
 
+static bool is_of_a_host(const struct msg_address *m)
+{
+	static const uint8_t none[16];
+
+	return (m->family == 4 || m->family == 6) && m->port && memcmp(m->ip, none, sizeof none) &&
+	       !ip_is_multicast(m->family, m->ip);
+}
+
+/* What an AS must not say, were it as trusted as it is; NULL: nothing of it. */
+static const char *unusable(const struct login *l, const struct msg_login_response *r)
+{
+	static const uint8_t none[16];
+	uint8_t hash[32];
+	unsigned i;
+
+	sha256(hash, r->root.p, r->root.n);
+	if (memcmp(hash, l->wish.pin, sizeof hash) != 0)
+		return "the root certificate in its answer is not the pinned one";
+	if (!memcmp(r->common_key, none, 16) || !memcmp(r->secret_common_value, none, 16))
+		return "its answer has no Common Key or no SecretCommonValue";
+	if (r->expiry <= r->cloud_time)
+		return "the Common Key in its answer is over already";
+	if (r->bits4 > 32 || r->bits6 > 128)
+		return "a virtual range in its answer has an impossible length";
+	for (i = 0; i < r->nms_n; i++)
+		if (!is_of_a_host(&r->nms[i]))
+			return "an NMS address in its answer is no host's (as.nms there)";
+	return r->nms_n ? NULL : "its answer names no NMS (as.nms there)";
+}
+
 /* True when a whole, well-formed answer stands in l->in. */
 static bool take_answer(struct login *l, struct now now, struct msg_login_response *r,
 			struct outbox *out)
 {
 	long whole = login_whole(l->in, l->got, sizeof l->in, TYPE_LOGIN_RESPONSE);
+	const char *wrong;
 	char why[160];
 
 	if (whole == 0)
@@ -145,6 +177,11 @@ static bool take_answer(struct login *l, struct now now, struct msg_login_respon
 		snprintf(why, sizeof why, "refused: %s (%s)", reason_name(r->result),
 			 reason_text(r->result));
 		try_later(l, now, r->result == REASON_BUSY ? RETRY_FIRST << 1 : RETRY_REFUSED, why);
+		return false;
+	}
+	wrong = unusable(l, r);
+	if (wrong) {
+		try_later(l, now, RETRY_REFUSED, wrong);
 		return false;
 	}
 	l->state = LOGIN_DONE;

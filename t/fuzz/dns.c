@@ -1,25 +1,11 @@
 /*
  * dns.c - libFuzzer entry: the input is a query by UDP, a stream of queries by TCP, and, its
  * first two octets being the length of a question, an upstream's answer to that.
- *
- *   clang -fsanitize=fuzzer,address,undefined ... t/fuzz/dns.c net/proto/{dns,dnsmsg,dnstcp,
- *   dnsup,outbox,timers}.c crypto/aead.c text.c; ./fuzz t/fuzz/corpus/dns
  */
 #include "net/proto/dns.h"
 #include "net/proto/dnsmsg.h"
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-void cy_log(enum log_level level, const char *fmt, ...)
-{
-}
-
-static void flush(struct outbox *out)
-{
-	out->n = 0;
-	out->used = 0;
-}
+#include "t/fuzz/base/base.h"
+#include "t/sim/random.h"
 
 /* Answers at once: found, not found or failed as the name's first octet has it. */
 static void lookup(void *arg, struct now now, const char *name, uint8_t family,
@@ -57,26 +43,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const struct dns_ops ops = { lookup, wanted };
 	static const struct dns_ranges r = { { 198, 18 }, { 0xfd }, 15, 64 };
-	static struct outbox out = { .flush = flush };
+	struct outbox *out = &fuzz_outbox()->out;
 	static struct dns *dns;
 	static struct now now;
 	struct addr a = { .family = 4, .ip = { 127, 0, 0, 1 }, .port = 53 };
 	struct flow_event ev = { .handle = STREAM_ACCEPTED, .port = PORT_DNS };
 
+	random_seed(4);
 	if (!dns) {
-		out.scratch = malloc(OUTBOX_SCRATCH);
 		dns = dns_new(&ops, &dns, 0);
 		dns_domain(dns, "cyphonic.internal", r.net4, r.bits4, r.net6, r.bits6);
 		dns_upstream(dns, &a, 1);
 	}
-	dns_query(dns, now, &a, &a, p, n, &out);
-	dns_flow(dns, now, &ev, &out);
+	dns_query(dns, now, &a, &a, p, n, out);
+	dns_flow(dns, now, &ev, out);
 	ev.what = FLOW_DATA;
 	ev.data = (struct bytes){ p, n };
-	dns_flow(dns, now, &ev, &out);
+	dns_flow(dns, now, &ev, out);
 	/* until nothing waits and nothing remembered is good any more: each input starts alike */
 	for (now.boot += 100 * SEC; dns_expiry(dns) <= now.boot; now.boot += 100 * SEC)
-		dns_tick(dns, now, &out);
+		dns_tick(dns, now, out);
 	upstream(p, n, &r);
 	return 0;
 }

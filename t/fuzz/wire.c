@@ -1,14 +1,9 @@
 /*
  * wire.c - libFuzzer entry: the front door and every parser, from the first octet of the input
  * and from behind a header.  What was read must be written back as the same octets.
- *
- *   clang -fsanitize=fuzzer,address,undefined ... t/fuzz/wire.c net/proto/{wire,ext,gate}.c text.c
- *   cyphonic print wire-dictionary >wire.dict && ./fuzz -dict=wire.dict corpus/
  */
 #include "net/proto/gate.h"
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+#include "t/fuzz/base/base.h"
 
 static void bodies(const uint8_t *p, size_t n)
 {
