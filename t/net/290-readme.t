@@ -1,6 +1,7 @@
 #!/bin/bash
-# The first real setup of the README, typed in by a machine: its three blocks of commands run as
-# they stand, but for address, fingerprint and the second device's name.  Each host has a root directory
+# The first real setup of the README, typed in by a machine: its blocks of commands run as they
+# stand, but for address, fingerprint and the second device's name; the package is built once,
+# apt is dpkg, and what systemctl starts is started without it.  Each host has a root directory
 # of its own, laid over ours, that vanishes with it.
 . "${0%/*}/lib.sh"
 
@@ -38,14 +39,20 @@ at() {
 # type_in HOST N [SED]: the Nth block, with the password on standard input
 type_in() {
 	{
-		echo 'sudo() { "$@"; }; PATH=/usr/local/sbin:$PATH; set -e'
+		cat <<'END'
+set -e
+sudo() { "$@"; }
+make() { :; }
+apt() { dpkg --install ./*.deb; }
+systemctl() { cyphonic </dev/null >daemon.log 2>&1 & }
+END
 		block "$2" "${3-}"
 	} >"$W/$1.sh"
 	echo "$secret" | at "$1" bash "$W/$1.sh" >"$W/$1.said" 2>&1
 }
 
 ready_at() {
-	at "$1" /usr/local/sbin/cyphonic status --json | grep -q '"state": "ready"'
+	at "$1" cyphonic status --json | grep -q '"state": "ready"'
 }
 
 # capabilities of the program's processes on a host that are not root's
@@ -53,7 +60,7 @@ capabilities() {
 	local p
 
 	for p in $(ip netns pids "$P-$1"); do
-		awk '/^Name:/ && $2 != "cyphonic" { exit } /^Uid:/ && $2 == 0 { exit } /^Cap(Prm|Eff|Amb):/ { print $2 }' \
+		awk '/^Uid:/ && $2 == 0 { exit } /^Cap(Prm|Eff|Amb):/ { print $2 }' \
 			"/proc/$p/status"
 	done | sort | uniq -c
 }
@@ -63,26 +70,33 @@ host cloud 1
 host a 2
 host b 3
 chmod 711 "$W"
-cp "$CY" "$W/cyphonic"
+case $O in
+*san) echo "1..0 # SKIP a package has no sanitizer"; exit 0 ;;
+esac
+DEBEMAIL=nobody@debian.org dist/deb/build "$W" >"$W/said" 2>&1 || bail "a package is built"
 for h in cloud a b; do
 	live $h || { echo "1..0 # SKIP no overlay file system here"; exit 0; }
 done
 
-type_in cloud 1
+for h in cloud a b; do
+	type_in $h 1
+	ok $? "the package is installed on $h" || diag "$(cat "$W/$h.said")"
+done
+type_in cloud 2
 ok $? "the commands for the box succeed" || diag "$(cat "$W/cloud.said")"
 root=$(grep -xE '[0-9a-f]{64}' "$W/cloud.said")
 is "the last one prints 64 hex digits" "${#root}" 64
 is "no process but the master has a capability left" \
 	"$(capabilities cloud | sed 's/^ *[0-9]* //')" 0000000000000000
-type_in a 2
+type_in a 3
 ok $? "the commands for a computer succeed on the laptop" || diag "$(cat "$W/a.said")"
-type_in b 2 s/laptop/desktop/
+type_in b 3 s/laptop/desktop/
 ok $? "and on the desktop" || diag "$(cat "$W/b.said")"
 for h in a b; do
 	eventually 10 ready_at $h
 	ok $? "the node on $h becomes ready" || diag "$(cat "$W/$h.said")"
 done
-type_in a 3
+type_in a 4
 ok $? "the commands on the laptop succeed" || diag "$(cat "$W/a.said")"
 is "cyphonic ping reaches the desktop" "$(grep -c '^pong from desktop' "$W/a.said")" 1
 is "so does ping" "$(grep -c '3 received' "$W/a.said")" 1
