@@ -23,6 +23,7 @@
 
 #define START_MS 5000
 #define STOP_MS 5000
+#define LOCK_MS 2000
 #define EARLY_MAX 3		/* deaths within a second of birth */
 #define CALM_MS 200		/* others' changes come in several steps */
 #define FIGHT_MAX 10		/* changes by others, in ... */
@@ -61,13 +62,16 @@ static const char *way_name(const struct clerk *c)
 	return "none";
 }
 
-/* Two daemons must not change it at once: an old one that ends, and its successor. */
+/*
+ * Two daemons must not change it at once: an old one that ends, and its successor.  Who waits
+ * for D-Bus meanwhile does not stop the others for long.
+ */
 static int lock_files(void)
 {
-	int fd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), waited;
 
-	if (fd >= 0)
-		flock(fd, LOCK_EX);
+	for (waited = 0; fd >= 0 && waited < LOCK_MS && flock(fd, LOCK_EX | LOCK_NB) < 0; waited += 20)
+		usleep(20 * 1000);
 	return fd;
 }
 
