@@ -104,6 +104,8 @@ build/fuzz/t/fuzz/%: build/fuzz/t/fuzz/%.o $(LIBA)
 manual: all
 	t/doc/regenerate $O/cyphonic
 
+include dist/install.mk
+
 clean:
 	rm -rf build cyphonic
 

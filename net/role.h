@@ -45,6 +45,13 @@ enum role_needs {
 	NEEDS_HELPER = 4,	/* the helper process */
 };
 
+/* What a user wants to know in a line: "laptop.cyphonic.internal ready, 2 peers". */
+struct summary {
+	char text[96];		/* "": another worker says it */
+	char of[16];		/* what is counted, in the plural, "": nothing */
+	uint32_t count;		/* of this worker: the master adds them up */
+};
+
 struct role {
 	const char *name;
 	const char *text;	/* one sentence, for -h and the manual */
@@ -72,6 +79,8 @@ struct role {
 	uint64_t (*expiry)(const void *self);
 
 	const struct verdicts *(*verdicts)(const void *self);
+	/* Fills s, which is zero.  NULL: "ready" says it all. */
+	void (*summary)(const void *self, struct summary *s);
 };
 
 extern const struct role role_as, role_nms, role_node;

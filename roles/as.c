@@ -359,6 +359,11 @@ static const struct verdicts *as_verdicts(const void *self)
 	return &((const struct as *)self)->verdicts;
 }
 
+static void as_summary(const void *self, struct summary *s)
+{
+	strcpy(s->text, ((const struct as *)self)->tls ? "ready" : "waits for its certificate");
+}
+
 const struct role role_as = {
 	.name = "as",
 	.text = "authentication service: logs devices in, gives them name, addresses and certificate",
@@ -370,4 +375,5 @@ const struct role role_as = {
 	.tick = as_tick,
 	.expiry = as_expiry,
 	.verdicts = as_verdicts,
+	.summary = as_summary,
 };

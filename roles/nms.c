@@ -531,6 +531,13 @@ static const struct verdicts *nms_verdicts(const void *self)
 	return &((const struct nms *)self)->verdicts;
 }
 
+static void nms_summary(const void *self, struct summary *s)
+{
+	strcpy(s->text, "ready");
+	strcpy(s->of, "nodes");
+	s->count = ((const struct nms *)self)->nodes.n;
+}
+
 const struct role role_nms = {
 	.name = "nms",
 	.text = "node management service: knows where every node is and picks the path between two",
@@ -543,4 +550,5 @@ const struct role role_nms = {
 	.tick = nms_tick,
 	.expiry = nms_expiry,
 	.verdicts = nms_verdicts,
+	.summary = nms_summary,
 };

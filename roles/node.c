@@ -426,4 +426,5 @@ const struct role role_node = {
 	.tick = node_tick,
 	.expiry = node_expiry,
 	.verdicts = node_verdicts,
+	.summary = status_summary,
 };

@@ -268,6 +268,7 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 			 struct bytes body, struct outbox *out);
 
 /* node_status.c */
+void status_summary(const void *self, struct summary *s);
 void status_flow(struct node *n, struct now now, const struct flow_event *ev, struct outbox *out);
 void status_peer_up(struct node *n, struct now now, const struct peer *p, struct outbox *out);
 /* No path to this name: whoever pings it is told. */

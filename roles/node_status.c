@@ -76,6 +76,23 @@ static const char *state_of(const struct node *n)
 	return n->tun_up ? "ready" : "no tun";
 }
 
+static void count_up(void *arg, struct link *link)
+{
+	*(uint32_t *)arg += LINK_OWNER(link, struct peer, by4)->state == PEER_UP;
+}
+
+void status_summary(const void *self, struct summary *s)
+{
+	const struct node *n = self;
+
+	if (!is_agent(n))
+		return;
+	table_each((struct table *)(uintptr_t)&n->peers4, count_up, &s->count);
+	strcpy(s->of, "peers");
+	snprintf(s->text, sizeof s->text, "%.*s%s%s", (int)sizeof s->text - 16, n->fqdn,
+		 *n->fqdn ? " " : "", state_of(n));
+}
+
 /* Only the agent knows these. */
 static void add_agent(const struct node *n, json_t *o)
 {

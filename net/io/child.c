@@ -1,5 +1,8 @@
 /* child.c - fork, restart with patience, stop in order: workers first, they may need the helper. */
 #include "net/io/child.h"
+#include "net/io/sandbox.h"
+#include "net/io/ward.h"
+#include "store/config.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,6 +75,7 @@ static void close_others(const struct house *h, unsigned self)
 	close(h->lock);
 	if (h->resolv.fd >= 0)
 		close(h->resolv.fd);
+	ward_take(h->ward, self);
 }
 
 static void own_signals(void)
@@ -88,6 +92,35 @@ static void own_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* The last thing before it works: from here on it can do what its work needs, and no more. */
+static void enter_sandbox(const struct house *h, unsigned self)
+{
+	bool node = self < h->count && h->conf->roles & ROLE_NODE;
+	struct sandbox s = {
+		.who = is_reporter(h, self) ? SANDBOX_REPORTER : is_helper(h, self) ? SANDBOX_HELPER :
+		       SANDBOX_WORKER | node * SANDBOX_NODE,
+		.write = { h->conf->state },
+	};
+	char text[160], password[SANDBOX_PATH];
+	struct sandbox_state state;
+	bool news = self == 0 && !h->worker[0].restarted;
+
+	if (!h->conf->sandbox || !sandbox_possible()) {
+		if (news)
+			cy_log(LOG_INFO, "sandbox: off%s", h->conf->sandbox ?
+			       ", because this is a build for the address sanitizer" : "");
+		return;
+	}
+	if (node)
+		s.read[0] = sandbox_reach(password, h->conf->node_password);
+	sandbox_enter(&s, &state);
+	if (news)
+		cy_log(state.seccomp && state.landlock ? LOG_INFO : LOG_WARN, "sandbox: %s",
+		       sandbox_text(text, &state));
+	if (state.listener >= 0)
+		ward_hand_listener(h->ward, state.listener);
+}
+
 static int live(const struct house *h, unsigned self, pid_t master)
 {
 	char name[64], err[ERR];
@@ -99,6 +132,7 @@ static int live(const struct house *h, unsigned self, pid_t master)
 		return 1;
 	}
 	own_signals();
+	enter_sandbox(h, self);
 	if (is_reporter(h, self))
 		return reporter_run(&h->reporter);
 	return is_helper(h, self) ? helper_run(&h->desk) : worker_run(&h->worker[self]);
@@ -117,6 +151,9 @@ static void drain(int fd)
 /* Answers to a dead worker's questions would confuse its successor, who counts from zero. */
 static void forget_mail(struct house *h, unsigned i)
 {
+	ward_forget(h->ward, i);
+	if (is_helper(h, i))
+		return;
 	drain(h->worker[i].master);
 	drain(h->master_end[i]);
 	if (h->has_helper) {
@@ -131,9 +168,10 @@ static void start(struct house *h, unsigned i, uint64_t now)
 	pid_t master = getpid(), pid;
 	char name[64];
 
-	if (i < h->count && c->deaths) {
-		h->worker[i].restarted = true;
+	if (c->deaths && !is_reporter(h, i)) {
 		forget_mail(h, i);
+		if (!is_helper(h, i))
+			h->worker[i].restarted = true;
 	}
 	pid = fork();
 	if (pid == 0)
@@ -193,6 +231,7 @@ static void bury(struct house *h, unsigned i, int status, uint64_t now)
 	if (c->renewing) {
 		c->renewing = false;
 		c->again = now;
+		ward_forget(h->ward, i);
 	} else if (WIFEXITED(status) && status && !c->deaths && now - c->born < START_TIME) {
 		cy_log(LOG_ERROR_, "%s could not start: stopping", name);
 		h->failed = true;

@@ -21,6 +21,16 @@ struct child {
 	unsigned deaths;
 	uint64_t again;			/* start at this time; NEVER: not planned */
 	bool renewing;			/* told to end so that its successor starts afresh */
+	uint64_t refused_said;		/* refused system calls when the log last told */
+};
+
+/* The state of attend.c. */
+struct attend {
+	uint64_t every, next;		/* rounds */
+	unsigned most;			/* questions a worker may leave open, 0: any number */
+	bool watched;			/* the service manager wants a sign of life */
+	bool ready;			/* everybody has started once */
+	char status[512];		/* as last told */
 };
 
 /* Everything the master keeps for life. */
@@ -34,6 +44,8 @@ struct house {
 	bool has_helper;
 	struct helper_setup desk;	/* its fd[]: the helper's ends */
 	int master_end[WORKERS_MAX];	/* of each worker's `master` */
+	struct ward *ward;		/* children as numbered in child[] */
+	struct attend attend;
 	int signals, lock;
 	struct resolv resolv;
 	struct reporter_setup reporter;

@@ -6,6 +6,7 @@
  */
 #include "net/io/helper.h"
 #include "net/io/loop.h"
+#include "net/io/ward.h"
 #include "store/config.h"
 #include "store/store.h"
 #include <errno.h>
@@ -32,7 +33,7 @@ struct desk {
 	struct store *store;
 	void *self[ROLES_MAX];
 	int stop;			/* signalfd */
-	struct pollfd poll[WORKERS_MAX + 1];
+	struct pollfd poll[WORKERS_MAX + 2];	/* workers, stop, the master's line */
 	struct reply *reply;		/* GROUP_MAX */
 	unsigned replies;
 	uint8_t request[1 + HELPER_MESSAGE_MAX];
@@ -146,7 +147,9 @@ static bool watch(struct desk *d)
 	d->stop = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	for (i = 0; i < d->setup->workers; i++)
 		d->poll[i] = (struct pollfd){ .fd = d->setup->fd[i], .events = POLLIN };
-	d->poll[i] = (struct pollfd){ .fd = d->stop, .events = POLLIN };
+	d->poll[i++] = (struct pollfd){ .fd = d->stop, .events = POLLIN };
+	d->poll[i] = (struct pollfd){ .fd = d->setup->ward ? ward_line(d->setup->ward) : -1,
+				      .events = POLLIN };
 	d->reply = malloc(GROUP_MAX * sizeof *d->reply);
 	return d->stop >= 0 && d->reply;
 }
@@ -154,13 +157,20 @@ static bool watch(struct desk *d)
 static void run(struct desk *d)
 {
 	unsigned n = d->setup->workers;
+	int ready;
 
+	if (d->setup->ward)
+		ward_answer(d->setup->ward, NULL, 0);
 	for (;;) {
-		if (poll(d->poll, n + 1, -1) < 0 && errno != EINTR)
+		ready = poll(d->poll, n + 2, -1);
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (ready < 0 || d->poll[n].revents)
 			return;
-		if (d->poll[n].revents)
+		if (d->poll[n + 1].revents && (ready--, !ward_answer(d->setup->ward, NULL, 0)))
 			return;
-		serve_group(d);
+		if (ready > 0)
+			serve_group(d);
 	}
 }
 

@@ -14,6 +14,7 @@ struct helper_setup {
 	const struct helper *helper[ROLES_MAX];	/* by role index; NULL: that role has none */
 	int fd[WORKERS_MAX];			/* one for each worker */
 	unsigned workers;
+	struct ward *ward;			/* NULL: nobody asks */
 	uint8_t boot_id[16];
 };
 

@@ -2,6 +2,7 @@
  * master.c - makes what lasts (directories, lock, sockets, TUN, channel), starts the
  * children and then only waits: for signals, deaths, and requests for privileged things.
  */
+#include "net/io/attend.h"
 #include "net/io/channel.h"
 #include "net/io/child.h"
 #include "net/io/door.h"
@@ -10,6 +11,7 @@
 #include "net/io/priv.h"
 #include "net/io/inherit.h"
 #include "net/io/reload.h"
+#include "net/io/ward.h"
 #include "store/config.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -145,10 +147,11 @@ static bool furnish(struct house *h, const struct master_plan *plan, char *err)
 	int tun = -1;
 
 	h->worker = calloc(h->count, sizeof *h->worker);
-	for (i = 0; h->worker && channel && i < h->count; i++)
+	h->ward = h->desk.ward = ward_new(h->count + h->has_helper + 1);
+	for (i = 0; h->worker && channel && h->ward && i < h->count; i++)
 		if (!furnish_worker(h, plan, i))
 			break;
-	if (!h->worker || !channel || i < h->count) {
+	if (!h->worker || !channel || !h->ward || i < h->count) {
 		snprintf(err, ERR, "cannot furnish %u workers: %s", h->count, strerror(errno));
 		return false;
 	}
@@ -160,6 +163,7 @@ static bool furnish(struct house *h, const struct master_plan *plan, char *err)
 		return false;
 	for (i = 0; i < h->count; i++) {
 		h->worker[i].channel = channel;
+		h->worker[i].ward = h->ward;
 		h->worker[i].tun = tun;
 	}
 	h->reporter = (struct reporter_setup){
@@ -247,15 +251,19 @@ static void on_signal(struct house *h, const struct master_plan *plan, uint32_t 
 
 	switch (signal) {
 	case SIGHUP:
+		attend_reloading(h, true);
 		reload(h, plan);
+		attend_reloading(h, false);
 		break;
 	case SIGTERM:
 	case SIGINT:
 		cy_log(LOG_INFO, "stopping");
+		attend_stopping(h);
 		child_stop(h, SIGTERM, now + QUICK);
 		break;
 	case SIGQUIT:
 		cy_log(LOG_INFO, "stopping after what is under way");
+		attend_stopping(h);
 		child_stop(h, SIGQUIT, now + GRACEFUL);
 		break;
 	case SIGUSR2:
@@ -352,7 +360,7 @@ static void serve(struct house *h, const struct master_plan *plan, unsigned work
 
 static int wait_ms(const struct house *h)
 {
-	uint64_t next = child_expiry(h), now = clock_now().boot;
+	uint64_t next = MIN(child_expiry(h), attend_expiry(h)), now = clock_now().boot;
 
 	if (next == NEVER)
 		return -1;
@@ -361,20 +369,23 @@ static int wait_ms(const struct house *h)
 
 static void run(struct house *h, const struct master_plan *plan)
 {
-	struct pollfd p[WORKERS_MAX + 2];
+	struct pollfd p[WORKERS_MAX + 3];
 	unsigned i;
 
 	for (i = 0; i < h->count; i++)
 		p[i] = (struct pollfd){ .fd = h->master_end[i], .events = POLLIN };
 	p[h->count] = (struct pollfd){ .fd = h->signals, .events = POLLIN };
+	p[h->count + 1] = (struct pollfd){ .fd = ward_fd(h->ward), .events = POLLIN };
+	attend_open(h, clock_now().boot);
 	while (!h->stopping || !child_all_gone(h, clock_now().boot)) {
 		child_start_due(h, clock_now().boot);
 		if (h->stopping)
 			resolv_stop(&h->resolv, h->upgrading);
-		p[h->count + 1] = (struct pollfd){ .fd = h->resolv.fd, .events = POLLIN };
-		if (poll(p, h->count + 2, wait_ms(h)) < 0)
+		p[h->count + 2] = (struct pollfd){ .fd = h->resolv.fd, .events = POLLIN };
+		if (poll(p, h->count + 3, wait_ms(h)) < 0)
 			continue;
-		if (p[h->count + 1].revents)
+		attend(h, clock_now().boot);
+		if (p[h->count + 2].revents)
 			pass_on(h);
 		for (i = 0; i < h->count; i++)
 			if (p[i].revents)
@@ -417,6 +428,7 @@ int master_run(const struct master_plan *plan)
 	reporter_remove(&h.reporter);
 	cy_log(LOG_INFO, "stopped");
 	channel_free(h.worker[0].channel);
+	ward_free(h.ward);
 	free(h.worker);
 	return h.failed;
 }

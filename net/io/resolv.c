@@ -19,6 +19,7 @@
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define START_MS 5000
@@ -443,6 +444,7 @@ static int keep_alone(int fd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	umask(022);	/* what resolvconf makes is for everybody to read */
 	if (fd != 3 && dup2(fd, 3) < 0)
 		return -1;
 	close_range(4, ~0u, 0);

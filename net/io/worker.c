@@ -7,6 +7,7 @@
  */
 #include "net/io/worker_room.h"
 #include "net/io/loss.h"
+#include "net/io/ward.h"
 #include "net/priv.h"
 #include "store/config.h"
 #include "store/store.h"
@@ -208,6 +209,22 @@ static void on_post(void *arg, unsigned what)
 		office_closed(o);
 }
 
+/* The master asks whether we are stuck; the answer says how we are. */
+static void on_question(void *arg, unsigned what)
+{
+	struct worker *w = arg;
+	struct summary said[ROLES_MAX] = { 0 };
+	unsigned i;
+
+	for (i = 0; i < w->setup->roles; i++)
+		if (w->seat[i].role->summary)
+			w->seat[i].role->summary(w->seat[i].self, &said[i]);
+		else
+			strcpy(said[i].text, "ready");
+	if (!ward_answer(w->setup->ward, said, w->setup->roles))
+		watch_set(w->ward_watch, 0);
+}
+
 /* The end of every wake-up. */
 static bool settle(void *arg)
 {
@@ -290,6 +307,9 @@ static bool open_descriptors(struct worker *w)
 	for (i = 0; i < setup->doors; i++)
 		if (!open_door(w, &setup->door[i]))
 			return false;
+	if (setup->ward && !watch_open(w, &w->ward_watch, ward_line(setup->ward), on_question, w,
+				       WATCH_READ))
+		return false;
 	if (!setup->channel)
 		return true;
 	/* the rings may hold what a predecessor was woken for */
@@ -368,6 +388,8 @@ static bool worker_open(struct worker *w)
 	}
 	for (i = 0; i < w->setup->roles; i++)
 		seat_tick(&w->seat[i]);
+	if (w->setup->ward)
+		on_question(w, 0);
 	return true;
 out:
 	cy_log(LOG_ERROR_, "worker %u cannot start: %s", w->setup->index, err);
@@ -411,6 +433,7 @@ static void worker_close(struct worker *w)
 		watch_free(w->inlet[i].watch);
 	watch_free(w->tun_watch);
 	watch_free(w->channel_watch);
+	watch_free(w->ward_watch);
 	watch_free(w->helper.watch);
 	watch_free(w->master.watch);
 	post_close(&w->helper.post);

@@ -24,6 +24,7 @@ struct door {
 };
 
 struct channel;			/* the worker-to-worker rings, see channel.h */
+struct ward;			/* the master's line to its children, see ward.h */
 
 struct worker_setup {
 	unsigned index, count;
@@ -37,6 +38,7 @@ struct worker_setup {
 	int helper;			/* SOCK_SEQPACKET to the helper process, -1: none */
 	int master;			/* SOCK_SEQPACKET to the master */
 	struct channel *channel;	/* shared by all workers */
+	struct ward *ward;		/* NULL: nobody asks */
 	uint8_t boot_id[16];
 };
 

@@ -47,7 +47,7 @@ struct worker {
 	struct streams *streams;
 	struct alarm *streams_alarm;
 	struct tun tun;
-	struct watch *tun_watch, *channel_watch;
+	struct watch *tun_watch, *channel_watch, *ward_watch;
 	struct channel_note *note;
 	struct office helper, master;
 	uint64_t wake;			/* workers that got notes in this call, by bit */

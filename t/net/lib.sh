@@ -278,6 +278,6 @@ ends_well() {
 		stop "$n"
 		ok $? "$n ends with status 0 when told to"
 	done
-	! grep -hE "Sanitizer|runtime error|worker [0-9]+ (died|was killed)" "$W"/*.log
+	! grep -hE "Sanitizer|runtime error|worker [0-9]+ (died|was killed)|tried system call" "$W"/*.log
 	ok $? "no process complained of itself"
 }
