@@ -49,6 +49,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,6 +66,9 @@ static struct log sink = { .level = LOG_INFO, .worker = -1 };
 static void call_me(const char *name)
 {
 	log_name(&sink, name);
+	/* children are told apart by ps(1) too; the master keeps the program's name */
+	if (strcmp(name, "master") != 0)
+		prctl(PR_SET_NAME, name);
 }
 
 static void last_words(void)

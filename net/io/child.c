@@ -73,9 +73,9 @@ static void close_others(const struct house *h, unsigned self)
 		reporter_close(&h->reporter);
 	close(h->signals);
 	close(h->lock);
+	ward_take(h->ward, self);
 	if (h->resolv.fd >= 0)
 		close(h->resolv.fd);
-	ward_take(h->ward, self);
 }
 
 static void own_signals(void)

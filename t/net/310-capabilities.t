@@ -69,7 +69,7 @@ END
 limited $needed
 works
 ok $? "with the unit's capabilities a node gets ready"
-worker=$(pgrep -P "${pid[a]}" | sort -n | tail -n 1)
+worker=$(child a node.0)
 is "its worker has none of them" "$(awk '/^CapPrm|^CapEff|^CapAmb/ { print $2 }' "/proc/$worker/status" | sort -u)" \
 	0000000000000000
 stops_soon

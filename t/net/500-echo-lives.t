@@ -32,9 +32,7 @@ lives() {
 	ok $? "and is interrupted for less than $limit ms"
 }
 
-child() { pgrep -P "${pid[$1]}" | sed -n "$2p"; }
-
-# kill_child NAME NUMBER: -9 for that child of it, in the order they were started: helper, workers
+# kill_child NAME PROCESS
 kill_child() { kill -KILL "$(child "$1" "$2")"; }
 
 restart_cloud() {
@@ -62,13 +60,13 @@ ok 0 "an echo goes through the tunnel"
 lives "three rekeys" 500 sleep 3
 lives "HUP with another rekey interval and idle time" 500 hup_node
 check "which the log says was applied" eventually 5 grep -q "applied: node.rekey, node.idle" "$W/a.log"
-lives "kill -9 of the node's first worker" 1000 kill_child a 2
-lives "kill -9 of the node's second worker" 1000 kill_child a 1
-lives "kill -9 of the other node's first worker" 1000 kill_child b 2
-lives "kill -9 of the other node's second worker" 1000 kill_child b 1
-lives "kill -9 of the helper with the CA" 500 kill_child cloud 1
-lives "kill -9 of the cloud's first worker" 500 kill_child cloud 2
-lives "kill -9 of its second worker" 500 kill_child cloud 3
+lives "kill -9 of the node's first worker" 1000 kill_child a node.0
+lives "kill -9 of the node's second worker" 1000 kill_child a node.1
+lives "kill -9 of the other node's first worker" 1000 kill_child b node.0
+lives "kill -9 of the other node's second worker" 1000 kill_child b node.1
+lives "kill -9 of the helper with the CA" 500 kill_child cloud helper
+lives "kill -9 of the cloud's first worker" 500 kill_child cloud as+nms.0
+lives "kill -9 of its second worker" 500 kill_child cloud as+nms.1
 lives "a restart of AS and NMS" 500 restart_cloud
 lives "$away s without any cloud" 500 without_cloud
 lives "USR2 to the cloud" 500 usr2 cloud

@@ -171,6 +171,15 @@ stop() {
 	wait "$p"
 } 2>/dev/null	# what the shell says of killed jobs
 
+# child NAME PROCESS: the process id of that child of it: node.0, as+nms.1, helper, reporter, ...
+child() {
+	local p
+
+	for p in $(pgrep -P "${pid[$1]}"); do
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" != "$2" ] || echo "$p"
+	done
+}
+
 # ---- the program ----
 
 # cloud_config [LINES]: AS and NMS on host cloud
