@@ -101,7 +101,7 @@ static void enter_sandbox(const struct house *h, unsigned self)
 		       SANDBOX_WORKER | node * SANDBOX_NODE,
 		.write = { h->conf->state },
 	};
-	char text[160], password[SANDBOX_PATH], resolver[SANDBOX_PATH];
+	char text[160], password[SANDBOX_PATH];
 	struct sandbox_state state;
 	bool news = self == 0 && !h->worker[0].restarted;
 
@@ -111,10 +111,8 @@ static void enter_sandbox(const struct house *h, unsigned self)
 			       ", because this is a build for the address sanitizer" : "");
 		return;
 	}
-	if (node) {
+	if (node)
 		s.read[0] = sandbox_reach(password, h->conf->node_password);
-		s.read[1] = sandbox_reach(resolver, "/etc/resolv.conf");
-	}
 	sandbox_enter(&s, &state);
 	if (news)
 		cy_log(state.seccomp && state.landlock ? LOG_INFO : LOG_WARN, "sandbox: %s",

@@ -19,10 +19,12 @@
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define START_MS 5000
 #define STOP_MS 5000
+#define LOCK_MS 2000
 #define EARLY_MAX 3		/* deaths within a second of birth */
 #define CALM_MS 200		/* others' changes come in several steps */
 #define FIGHT_MAX 10		/* changes by others, in ... */
@@ -61,13 +63,16 @@ static const char *way_name(const struct clerk *c)
 	return "none";
 }
 
-/* Two daemons must not change it at once: an old one that ends, and its successor. */
+/*
+ * Two daemons must not change it at once: an old one that ends, and its successor.  Who waits
+ * for D-Bus meanwhile does not stop the others for long.
+ */
 static int lock_files(void)
 {
-	int fd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), waited;
 
-	if (fd >= 0)
-		flock(fd, LOCK_EX);
+	for (waited = 0; fd >= 0 && waited < LOCK_MS && flock(fd, LOCK_EX | LOCK_NB) < 0; waited += 20)
+		usleep(20 * 1000);
 	return fd;
 }
 
@@ -439,6 +444,7 @@ static int keep_alone(int fd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	umask(022);	/* what resolvconf makes is for everybody to read */
 	if (fd != 3 && dup2(fd, 3) < 0)
 		return -1;
 	close_range(4, ~0u, 0);
