@@ -57,8 +57,7 @@ static uint32_t record_sum(struct db *db, const MDB_val *k, const void *p, size_
 }
 
 /* The size first: a damaged one may point anywhere. */
-static enum store_result record_take(struct db *db, const MDB_val *k, const MDB_val *v,
-				     struct record *r)
+enum store_result db_take(struct db *db, const MDB_val *k, const MDB_val *v, struct record *r)
 {
 	const uint8_t *p = v->mv_data;
 	size_t n;
@@ -135,7 +134,7 @@ static bool is_file_or_missing(const struct db *db)
 static int env_open(struct db *db, unsigned flags, size_t map)
 {
 	char path[sizeof db->store->dir + sizeof db->name + 1];
-	int dead, rc;
+	int rc;
 
 	snprintf(path, sizeof path, "%s/%s", db->store->dir, db->name);
 	if (!(flags & MDB_RDONLY) && mkdir(path, 0700) != 0 && errno != EEXIST)
@@ -149,7 +148,7 @@ static int env_open(struct db *db, unsigned flags, size_t map)
 	if (!rc)
 		rc = mdb_env_open(db->env, path, flags | MDB_NOTLS, 0600);
 	if (!rc)
-		rc = mdb_reader_check(db->env, &dead);
+		rc = mdb_reader_check(db->env, &db->dead);
 	return rc;
 }
 
@@ -251,7 +250,7 @@ enum store_result db_get(struct db *db, const struct key *key, struct record *r)
 		return result;
 	rc = mdb_get(snapshot(db), db->dbi, &k, &v);
 	if (rc == 0)
-		result = record_take(db, &k, &v, r);
+		result = db_take(db, &k, &v, r);
 	else
 		result = rc == MDB_NOTFOUND ? STORE_MISSING : failed(db, "read", rc);
 	db_release(db);
@@ -275,7 +274,7 @@ static int walk(struct db *db, MDB_cursor *cursor, enum kind kind,
 
 	for (rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE); !rc;
 	     rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-		result = record_take(db, &k, &v, &r);
+		result = db_take(db, &k, &v, &r);
 		if (result == STORE_OK && *(uint8_t *)k.mv_data != first)
 			break;
 		key.n = MIN(k.mv_size, sizeof key.b);
