@@ -1,4 +1,5 @@
 /* child.c - fork, restart with patience, stop in order: workers first, they may need the helper. */
+#include "net/io/checker.h"
 #include "net/io/child.h"
 #include <errno.h>
 #include <signal.h>
@@ -177,8 +178,12 @@ static void bury(struct house *h, unsigned i, int status, uint64_t now)
 	if (WIFEXITED(status) && status && !c->deaths && now - c->born < START_TIME) {
 		cy_log(LOG_ERROR_, "%s could not start: stopping", name);
 		h->failed = true;
+	} else if (WIFSIGNALED(status) && !checker_clears(h, WTERMSIG(status))) {
+		h->failed = true;
 	} else {
 		plan(c, now);
+		if (h->has_store)
+			h->sweep_at = now;
 		cy_log(LOG_ERROR_, "%s (pid %d) %s; %s", name, c->pid, how,
 		       c->again > now ? "too often: next start in 10 s" : "starting it again");
 	}

@@ -28,7 +28,7 @@ struct house {
 	const char *roles;		/* "as+nms", for names in the log */
 	struct worker_setup *worker;	/* [count] */
 	unsigned count;
-	bool has_helper;
+	bool has_helper, has_store;
 	struct helper_setup desk;	/* its fd[]: the helper's ends */
 	int master_end[WORKERS_MAX];	/* of each worker's `master` */
 	int signals, lock;
@@ -36,6 +36,7 @@ struct house {
 	bool stopping;
 	bool failed;			/* a child could not even start: the master gives up */
 	uint64_t kill_at;		/* stopping: patience ends */
+	uint64_t sweep_at, copy_at;	/* the store's care, see checker.h */
 };
 
 /* "as+nms.0", or "helper". */

@@ -3,6 +3,7 @@
  * children and then only waits: for signals, deaths, and requests for privileged things.
  */
 #include "net/io/channel.h"
+#include "net/io/checker.h"
 #include "net/io/child.h"
 #include "net/io/door.h"
 #include "net/io/loop.h"
@@ -314,7 +315,7 @@ static void serve(struct house *h, const struct master_plan *plan, unsigned work
 
 static int wait_ms(const struct house *h)
 {
-	uint64_t next = child_expiry(h), now = clock_now().boot;
+	uint64_t next = MIN(child_expiry(h), checker_expiry(h)), now = clock_now().boot;
 
 	if (next == NEVER)
 		return -1;
@@ -331,6 +332,7 @@ static void run(struct house *h, const struct master_plan *plan, const struct co
 	p[h->count] = (struct pollfd){ .fd = h->signals, .events = POLLIN };
 	while (!h->stopping || !child_all_gone(h, clock_now().boot)) {
 		child_start_due(h, clock_now().boot);
+		checker_tick(h, clock_now().boot);
 		if (poll(p, h->count + 1, wait_ms(h)) < 0)
 			continue;
 		for (i = 0; i < h->count; i++)
@@ -350,11 +352,12 @@ int master_run(const struct master_plan *plan)
 	struct house h = {
 		.conf = plan->conf, .call = plan->call, .roles = plan->names,
 		.count = worker_count(plan), .has_helper = needs(plan, NEEDS_HELPER),
-		.kill_at = NEVER,
+		.has_store = needs(plan, NEEDS_STORE), .kill_at = NEVER,
 	};
 	char err[ERR] = "";
 
-	if (!make_directories(&h, err) || !catch_signals(&h, err) || !furnish(&h, plan, err)) {
+	if (!make_directories(&h, err) || !catch_signals(&h, err) || !checker_prepare(&h, err) ||
+	    !furnish(&h, plan, err)) {
 		cy_log(LOG_ERROR_, "%s", err);
 		return 1;
 	}
