@@ -30,11 +30,13 @@
  */
 #include "net/io/args.h"
 #include "net/io/ask.h"
+#include "net/io/keep.h"
 #include "net/io/master.h"
 #include "net/io/owner.h"
 #include "net/io/prompt.h"
 #include "net/proto/wire.h"
 #include "roles/admin.h"
+#include "store/keep.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +112,7 @@ static const struct {
 
 /* ---- options and verbs ---- */
 
-enum { O_CONFIG, O_ROLE, O_TEST, O_HELP, O_VERSION, O_JSON, O_PASSWORD, O_KIND, O_COUNT, OPTIONS };
+enum { O_CONFIG, O_ROLE, O_TEST, O_HELP, O_VERSION, O_JSON, O_PASSWORD, O_KIND, O_COUNT, O_FORCE, OPTIONS };
 
 static const struct option_row option[OPTIONS] = {
 	[O_CONFIG] = { 'c', "config", "FILE", NULL, "configuration, default " CONFIG_FILE },
@@ -118,9 +120,10 @@ static const struct option_row option[OPTIONS] = {
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
-	[O_JSON] = { 0, "json", NULL, "account device ca status ping", "results as JSON" },
+	[O_JSON] = { 0, "json", NULL, "account device ca backup restore status ping", "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
 	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
+	[O_FORCE] = { 0, "force", NULL, "restore", "also over a state that is there, which is kept" },
 	[O_COUNT] = { 'c', "count", "N", "ping", "ping so often, default 1" },
 };
 
@@ -133,6 +136,8 @@ struct call {
 	struct config conf;
 };
 
+static int back_up(struct call *c);
+static int restore(struct call *c);
 static int ask_for_status(struct call *c);
 static int ask_for_pong(struct call *c);
 
@@ -167,6 +172,9 @@ static const struct verb {
 	{ "device", "delete", "NAME", 1, 1, 0, .admin = admin_device_delete, .text = "delete it" },
 	{ "ca", "fingerprint", "", 0, 0, NO_STORE, .admin = admin_ca_fingerprint,
 	  .text = "what nodes write as node.root" },
+	{ "backup", NULL, "FILE", 1, 1, 0, .run = back_up,
+	  .text = "accounts, CA and all else that is kept, into a file" },
+	{ "restore", NULL, "FILE", 1, 1, 0, .run = restore, .text = "and back" },
 	{ "status", NULL, "", 0, 0, 0, .run = ask_for_status, .text = "what the running daemon does" },
 	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
 	  .text = "ask another node over the overlay for a sign of life" },
@@ -291,6 +299,7 @@ static int load_config(struct call *c, uint32_t *bits)
 /* The database belongs to the daemon's user, and so must all that is written into it. */
 static struct store *open_store(const struct config *conf, char *err)
 {
+	bool running = keep_daemon(conf->state) != 0;
 	struct owner owner;
 	uint8_t boot_id[16];
 
@@ -299,6 +308,9 @@ static struct store *open_store(const struct config *conf, char *err)
 	    !(owner_find(&owner, conf->user, err) && owner_dir(conf->state, &owner, 0700, err)))
 		return NULL;
 	if (!owner_of(&owner, conf->state, err) || !owner_become(&owner, err))
+		return NULL;
+	/* a running daemon had it checked */
+	if (!running && !store_sound(conf->state, err))
 		return NULL;
 	if (!master_boot_id(boot_id)) {
 		snprintf(err, ERR, "cannot read /proc/sys/kernel/random/boot_id");
@@ -340,6 +352,17 @@ static struct ask ask_of(const struct call *c)
 		if (config_role(cast[i].role->name) & c->conf.roles)
 			a.role[a.roles++] = cast[i].role->name;
 	return a;
+}
+
+static int back_up(struct call *c)
+{
+	return keep_backup(&c->conf, c->word[0], c->args.value[O_JSON] != NULL, stdout);
+}
+
+static int restore(struct call *c)
+{
+	return keep_restore(&c->conf, c->word[0], c->args.value[O_FORCE] != NULL,
+			    c->args.value[O_JSON] != NULL, stdout);
 }
 
 static int ask_for_status(struct call *c)
