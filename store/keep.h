@@ -20,7 +20,7 @@
  * False when there is no going on: err then has the remedy.
  */
 bool store_mend(const char *dir, const uint8_t boot_id[16], unsigned workers, char *err);
-/* Whether the accounts file can be read at all, without changing a thing. */
+/* Whether the accounts file as a whole can be used; of it nothing but indexes is mended. */
 bool store_sound(const char *dir, char *err);
 /* Frees the reader slots of dead processes, in all environments; how many. */
 unsigned store_readers(const char *dir, unsigned workers);

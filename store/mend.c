@@ -274,6 +274,9 @@ bool store_sound(const char *dir, char *err)
 	if (is_empty(dir))
 		return true;
 	check_accounts(&c, dir, "accounts");
-	snprintf(err, 256, "the accounts in %.60s are damaged: %.150s", dir, c.why);
-	return c.result != CHECK_DAMAGED;
+	if (c.result != CHECK_DAMAGED)
+		return true;
+	snprintf(err, 256, "the accounts in %.60s are damaged (%.80s): start the daemon, which goes on "
+		 "with a copy, or restore a backup", dir, c.why);
+	return false;
 }
