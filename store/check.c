@@ -291,6 +291,21 @@ struct place {
 	const char *dir, *name;
 };
 
+/* A damaged version is damage, but what really is of another version is not. */
+static bool is_other_version(const struct place *at)
+{
+	char path[320];
+	bool other;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/%s/data.mdb", at->dir, at->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	other = fd >= 0 && pages_other_version(fd);
+	if (fd >= 0)
+		close(fd);
+	return other;
+}
+
 static void refuse(struct check *c, enum store_result r, const char *why)
 {
 	c->result = r == STORE_DAMAGED ? CHECK_DAMAGED : CHECK_FAILED;
@@ -314,7 +329,9 @@ static void accounts_work(struct check *c, const void *arg)
 	if (r == STORE_OK)
 		r = db_begin(&s->accounts);
 	if (r != STORE_OK) {
-		refuse(c, r, store_error(s));
+		/* what LMDB calls a version, a size or want of memory may be a damaged number */
+		if (r != STORE_FAILED || is_other_version(at) || pages_whole(c, at->dir, at->name))
+			refuse(c, r, store_error(s));
 		return;
 	}
 	c->result = CHECK_SOUND;

@@ -7,8 +7,10 @@
 #include "store/copies.h"
 #include "store/files.h"
 #include "store/keep.h"
+#include "store/pages.h"
 #include "store/sort.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -22,63 +24,51 @@
 
 struct loss {
 	const char *dir;
-	struct store *old, *fresh;
+	struct check *c;
+	struct store *fresh;		/* the copy, as accounts.new */
 };
 
-static bool is_in(struct store *s, const MDB_val *k, const MDB_val *v, bool *same)
+/* An account or device that the damaged file still tells: does the copy have it? */
+static bool compare(void *arg, struct bytes key, struct bytes value, char *err)
 {
-	struct key key = { .n = k->mv_size };
-	struct record r;
-	bool found;
+	struct loss *l = arg;
+	struct db *db = &l->fresh->accounts;
+	MDB_val k = { key.n, (void *)key.p }, v = { value.n, (void *)value.p };
+	struct record old, now;
+	struct key name;
 
-	memcpy(key.b, k->mv_data, k->mv_size);
-	found = db_get(&s->accounts, &key, &r) == STORE_OK;
-	*same = found && r.n == v->mv_size - RECORD_CRC &&
-		memcmp(r.b, v->mv_data, r.n) == 0;
-	wipe(&r, sizeof r);
-	return found;
-}
-
-/* What the damaged file still tells: accounts and devices that the copy does not have. */
-static void compare(struct check *c, struct store *old, struct store *fresh, MDB_cursor *cursor)
-{
-	MDB_val k, v;
-	struct record r;
-	bool same;
-	int rc;
-
-	for (rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST); !rc;
-	     rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-		uint8_t kind = *(uint8_t *)k.mv_data;
-
-		if ((kind != KIND_ACCOUNT && kind != KIND_DEVICE) ||
-		    db_take(&old->accounts, &k, &v, &r) != STORE_OK)
-			continue;
-		if (is_in(fresh, &k, &v, &same))
-			c->devices += !same;
-		else if (c->damaged++ < LOST_NAMED)
-			cy_log(LOG_ERROR_, "store: lost: %s %.*s",
-			       kind == KIND_ACCOUNT ? "account" : "device", (int)k.mv_size - 1,
-			       (char *)k.mv_data + 1);
-	}
-	wipe(&r, sizeof r);
+	if ((key.p[0] != KIND_ACCOUNT && key.p[0] != KIND_DEVICE) ||
+	    db_take(db, &k, &v, &old) != STORE_OK)
+		return true;
+	key_octets(&name, (enum kind)key.p[0], key.p + 1, key.n - 1);
+	if (db_get(db, &name, &now) == STORE_OK)
+		l->c->devices += old.n != now.n || memcmp(old.b, now.b, old.n) != 0;
+	else if (l->c->damaged++ < LOST_NAMED)
+		cy_log(LOG_ERROR_, "store: lost: %s %.*s",
+		       key.p[0] == KIND_ACCOUNT ? "account" : "device", (int)key.n - 1,
+		       (const char *)key.p + 1);
+	wipe(&old, sizeof old);
+	wipe(&now, sizeof now);
+	return true;
 }
 
 static void loss_work(struct check *c, const void *arg)
 {
-	const struct loss *l = arg;
-	struct store *old = store_bare(l->dir, 0, c->why), *fresh = store_bare(l->dir, 0, c->why);
-	MDB_cursor *cursor;
+	struct loss l = *(const struct loss *)arg;
+	char path[FILES_PATH];
+	struct stat st;
+	int fd;
 
 	c->result = CHECK_FAILED;
-	if (!old || !fresh ||
-	    db_open(&old->accounts, old, "accounts", MDB_RDONLY | MDB_NOLOCK, ACCOUNTS_MAP) ||
-	    db_open(&fresh->accounts, fresh, FRESH, MDB_RDONLY | MDB_NOLOCK, ACCOUNTS_MAP) ||
-	    db_hold(&old->accounts) ||
-	    mdb_cursor_open(old->accounts.read, old->accounts.dbi, &cursor))
+	snprintf(path, sizeof path, "%s/accounts/data.mdb", l.dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	l.c = c;
+	l.fresh = store_bare(l.dir, 0, c->why);
+	if (fd < 0 || fstat(fd, &st) != 0 || !l.fresh ||
+	    db_open(&l.fresh->accounts, l.fresh, FRESH, MDB_RDONLY | MDB_NOLOCK, ACCOUNTS_MAP))
 		return;
-	compare(c, old, fresh, cursor);
-	c->result = CHECK_SOUND;
+	if (pages_salvage(fd, (uint64_t)st.st_size, compare, &l))
+		c->result = CHECK_SOUND;
 }
 
 static void say_losses(const char *dir)
@@ -87,15 +77,12 @@ static void say_losses(const char *dir)
 	struct check c;
 
 	check_in_child(&c, loss_work, &l);
-	if (c.result != CHECK_SOUND)
-		cy_log(LOG_ERROR_, "store: the damaged file cannot be read on: more may be lost than "
-		       "was named");
-	else if (c.damaged > LOST_NAMED)
+	if (c.damaged > LOST_NAMED)
 		cy_log(LOG_ERROR_, "store: lost: %llu more",
 		       (unsigned long long)(c.damaged - LOST_NAMED));
-	if (c.result == CHECK_SOUND)
-		cy_log(LOG_ERROR_, "store: lost: %llu accounts and devices, %llu others are back in an "
-		       "older state", (unsigned long long)c.damaged, (unsigned long long)c.devices);
+	cy_log(LOG_ERROR_, "store: lost: %llu accounts and devices; %llu others are back in an older "
+	       "state%s", (unsigned long long)c.damaged, (unsigned long long)c.devices,
+	       c.result == CHECK_SOUND ? "" : "; the damaged file tells no more, there may be others");
 }
 
 /* ---- going on with a copy ---- */

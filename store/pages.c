@@ -51,6 +51,8 @@ struct walk {
 	uint8_t *level[DEPTH_MAX + 1];	/* a page buffer for each depth, made when needed */
 	uint8_t *used;			/* an octet for each of a page: a node lies there */
 	bool free;			/* in the free tree */
+	bool salvage;			/* what is damaged is passed over */
+	bool passed;			/* something was */
 	struct tree count;		/* what was found in it */
 };
 
@@ -295,6 +297,12 @@ static bool leaf_node(struct walk *w, uint64_t pgno, const uint8_t *n)
 	return !w->record || w->record(w->arg, key, value, w->err);
 }
 
+static bool pass(struct walk *w)
+{
+	w->passed = true;
+	return w->salvage;
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree, DEPTH_MAX at most */
 static bool descend(struct walk *w, uint64_t pgno, unsigned depth, const struct bytes *low,
 		    const struct bytes *high)
@@ -312,7 +320,7 @@ static bool descend(struct walk *w, uint64_t pgno, unsigned depth, const struct 
 	*(leaf ? &w->count.leaf : &w->count.branch) += 1;
 	for (i = 0, n = nodes(p); i < n; i++) {
 		if (leaf) {
-			if (!leaf_node(w, pgno, node(p, i)))
+			if (!leaf_node(w, pgno, node(p, i)) && !pass(w))
 				return false;
 			continue;
 		}
@@ -321,7 +329,7 @@ static bool descend(struct walk *w, uint64_t pgno, unsigned depth, const struct 
 		if (i + 1 < n)
 			to = node_key(node(p, i + 1));
 		if (!descend(w, node_below(node(p, i)), depth - 1, i ? &from : low,
-			     i + 1 < n ? &to : high))
+			     i + 1 < n ? &to : high) && !pass(w))
 			return false;
 	}
 	return true;
@@ -425,6 +433,18 @@ static bool metas_agree(struct walk *w, const struct meta *now, const struct met
 	return true;
 }
 
+static bool walk_ready(struct walk *w, const struct meta *now)
+{
+	w->page = now->page;
+	w->last = now->last;
+	/* pages at the end may be free, and then need not be there */
+	if (w->last > w->size / w->page * 2 + 65536)
+		return bad(w, "page %llu cannot be the last", LL(w->last));
+	w->used = malloc(w->page);
+	w->seen = calloc(1, w->last / 8 + 1);
+	return (w->used && w->seen) || bad(w, "no memory to check it");
+}
+
 static bool file_check(struct walk *w)
 {
 	struct meta m[2], *now;
@@ -434,17 +454,32 @@ static bool file_check(struct walk *w)
 	if (m[0].txnid % 2 || (m[1].txnid % 2 == 0 && m[1].txnid))
 		return bad(w, "a meta page has the other's number");
 	now = &m[m[0].txnid < m[1].txnid];
-	w->page = now->page;
-	w->last = now->last;
-	/* pages at the end may be free, and then need not be there */
-	if (w->last > w->size / w->page * 2 + 65536)
-		return bad(w, "page %llu cannot be the last", LL(w->last));
-	w->used = malloc(w->page);
-	w->seen = calloc(1, w->last / 8 + 1);
-	if (!w->used || !w->seen)
-		return bad(w, "no memory to check it");
-	return metas_agree(w, now, &m[now == &m[0]]) && tree_check(w, &now->main, false) &&
-	       tree_check(w, &now->free, true);
+	return walk_ready(w, now) && metas_agree(w, now, &m[now == &m[0]]) &&
+	       tree_check(w, &now->main, false) && tree_check(w, &now->free, true);
+}
+
+/* The main tree of the newest meta that reads. */
+static bool file_salvage(struct walk *w)
+{
+	struct meta m[2], *now;
+	bool first = meta_read(w, 0, 0, &m[0]);
+	bool second = meta_read(w, 1, first ? m[0].page : 4096, &m[1]);
+
+	if (!first && !second)
+		return false;
+	now = &m[!first || (second && m[0].txnid < m[1].txnid)];
+	w->salvage = true;
+	return walk_ready(w, now) && tree_check(w, &now->main, false) && !w->passed;
+}
+
+static void walk_free(struct walk *w)
+{
+	unsigned i;
+
+	for (i = 0; i <= DEPTH_MAX; i++)
+		free(w->level[i]);
+	free(w->used);
+	free(w->seen);
 }
 
 bool pages_check(int fd, off_t base, uint64_t size,
@@ -454,15 +489,33 @@ bool pages_check(int fd, off_t base, uint64_t size,
 	struct walk w = { .fd = fd, .base = base, .size = size, .record = record, .arg = arg,
 			  .err = err };
 	bool good;
-	unsigned i;
 
 	/* another layout; LMDB's own walk has to do */
 	if (sizeof(size_t) != 8)
 		return true;
 	good = file_check(&w);
-	for (i = 0; i <= DEPTH_MAX; i++)
-		free(w.level[i]);
-	free(w.used);
-	free(w.seen);
+	walk_free(&w);
 	return good;
+}
+
+bool pages_salvage(int fd, uint64_t size,
+		   bool (*record)(void *arg, struct bytes key, struct bytes value, char *err),
+		   void *arg)
+{
+	char err[256];
+	struct walk w = { .fd = fd, .size = size, .record = record, .arg = arg, .err = err };
+	bool whole = sizeof(size_t) == 8 && file_salvage(&w);
+
+	walk_free(&w);
+	return whole;
+}
+
+bool pages_other_version(int fd)
+{
+	uint8_t p[HEAD + 32], q[HEAD + 8];
+
+	return pread(fd, p, sizeof p, 0) == sizeof p &&
+	       pread(fd, q, sizeof q, host32(p + 40)) == sizeof q &&
+	       host32(p + 16) == 0xbeefc0de && host32(q + 16) == 0xbeefc0de &&
+	       host32(p + 20) != 1 && host32(p + 20) == host32(q + 20);
 }

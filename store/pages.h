@@ -19,4 +19,12 @@ bool pages_check(int fd, off_t base, uint64_t size,
 		 bool (*record)(void *arg, struct bytes key, struct bytes value, char *err),
 		 void *arg, char *err);
 
+/* The same for what can still be reached of a damaged file; false: some could not. */
+bool pages_salvage(int fd, uint64_t size,
+		   bool (*record)(void *arg, struct bytes key, struct bytes value, char *err),
+		   void *arg);
+
+/* Both meta pages say so: not damage, but another version of LMDB. */
+bool pages_other_version(int fd);
+
 #endif
