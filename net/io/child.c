@@ -196,10 +196,15 @@ void child_reap(struct house *h, uint64_t now)
 	unsigned i;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (i = 0; i < children(h); i++)
-			if (h->child[i].pid == pid)
-				bury(h, i, status, now);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (i = 0; i < children(h) && h->child[i].pid != pid; i++)
+			;
+		if (i < children(h))
+			bury(h, i, status, now);
+		/* one that looked after the store may be the first to meet its damage */
+		else if (!h->stopping && WIFSIGNALED(status) && !checker_clears(h, WTERMSIG(status)))
+			h->failed = true;
+	}
 }
 
 static bool tell(struct house *h, unsigned from, unsigned to, int signal)

@@ -104,6 +104,29 @@ cmp -s "$W/damaged" "$W"/cloud/state/accounts.damaged.*/data.mdb
 ok $? "the damaged file is kept as it was"
 operator account list | grep -q dave && eventually 15 is_ready a && eventually 15 pings
 ok $? "accounts are there, and the nodes still meet"
+
+# ---- damaged while it is in use ----
+
+# a sanitizer makes an exit of the signal
+case $O in *san) ;; *)
+sleep 1.2
+now_on
+truncate -s 8192 "$data"
+ended() {
+	pings || operator device list
+	! kill -0 "${pid[cloud]}"
+}
+eventually 10 ended || bail "a daemon whose file is cut off under it ends"
+ok 0 "a daemon whose file is cut off under it ends"
+wait "${pid[cloud]}"
+unset "pid[cloud]"
+says 'damaged while it was in use' || says 'could not start'
+ok $? "and says why" || diag "$(tail -n 20 "$W/cloud.log")"
+cloud_again
+says 'going on with the copy' && operator account list | grep -q dave
+ok $? "the next start mends it"
+;;
+esac
 stop cloud
 rm -rf "$W"/cloud/state/copies
 head -c 5000 "$W/whole" >"$data"
