@@ -4,7 +4,7 @@
  * Restoring makes everything ready beside what is there, then changes places by renaming.  An
  * end in between leaves restore.new behind, with which no daemon starts.
  */
-#include "store/check.h"
+#include "store/inspect.h"
 #include "store/files.h"
 #include "store/keep.h"
 #include "store/pages.h"

@@ -2,7 +2,7 @@
  * copies.c - accounts as they were, one file each, named by the time: what is left to go on
  * with when the file itself is damaged.
  */
-#include "store/check.h"
+#include "store/inspect.h"
 #include "store/copies.h"
 #include "store/files.h"
 #include "store/pages.h"

@@ -3,7 +3,7 @@
  *
  * Nothing is ever deleted of accounts: what is damaged is set aside under its time.
  */
-#include "store/check.h"
+#include "store/inspect.h"
 #include "store/copies.h"
 #include "store/files.h"
 #include "store/keep.h"

@@ -2,7 +2,7 @@
 #ifndef SORT_H
 #define SORT_H
 
-#include "store/check.h"
+#include "store/inspect.h"
 
 /* Drops those of this boot that are damaged. */
 void live_check(const char *dir, const uint8_t boot_id[16]);

@@ -1,11 +1,11 @@
 /*
- * check.c - every page, then every record, then whether records and indexes agree.
+ * inspect.c - every page, then every record, then whether records and indexes agree.
  *
  * An index follows from the device's record and is written anew when it is damaged; a named
  * value is one its user can make anew, and is dropped.  An account or a device that is damaged
  * stays as it is: nobody is served by it, it is named, and the operator decides.
  */
-#include "store/check.h"
+#include "store/inspect.h"
 #include "store/pages.h"
 #include <errno.h>
 #include <fcntl.h>

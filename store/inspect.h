@@ -1,9 +1,9 @@
 /*
- * check.h - whether an environment is whole, found out by a child process, which may die of
+ * inspect.h - whether an environment is whole, found out by a child process, which may die of
  * it.  For store/ alone.
  */
-#ifndef CHECK_H
-#define CHECK_H
+#ifndef INSPECT_H
+#define INSPECT_H
 
 #include "store/db.h"
 
