@@ -8,7 +8,7 @@
 #include "store/files.h"
 #include "store/keep.h"
 #include "store/pages.h"
-#include "store/tar.h"
+#include "store/archive.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

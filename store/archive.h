@@ -1,10 +1,10 @@
 /*
- * tar.h - the form of a backup, private to backup.c and restore.c: a POSIX tar file that any
+ * archive.h - the form of a backup, private to backup.c and restore.c: a POSIX tar file that any
  * tar reads.  First "cyphonic-backup", which says what it is, last "SHA256SUMS" in the form of
  * sha256sum(1), over all others.
  */
-#ifndef TAR_H
-#define TAR_H
+#ifndef ARCHIVE_H
+#define ARCHIVE_H
 
 #include "cyphonic.h"
 #include <sys/types.h>

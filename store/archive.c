@@ -1,6 +1,6 @@
-/* tar.c - the few pages of POSIX tar that a backup needs. */
+/* archive.c - the few pages of POSIX tar that a backup needs. */
 #include "crypto/digest.h"
-#include "store/tar.h"
+#include "store/archive.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
