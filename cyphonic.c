@@ -36,6 +36,7 @@
 #include "net/io/complete.h"
 #include "net/io/figures.h"
 #include "net/io/log.h"
+#include "net/io/keep.h"
 #include "net/io/master.h"
 #include "net/io/metrics.h"
 #include "net/io/owner.h"
@@ -45,6 +46,7 @@
 #include "net/proto/wire.h"
 #include "net/io/standard.h"
 #include "roles/admin.h"
+#include "store/keep.h"
 #include <limits.h>
 #include <net/if.h>
 #include <stdarg.h>
@@ -101,7 +103,7 @@ static const struct {
 
 enum {
 	O_CONFIG, O_ROLE, O_TEST, O_HELP, O_VERSION, O_JSON, O_PASSWORD, O_KIND, O_COUNT, O_RATES, O_WATCH,
-	O_WRITE, O_REDACT, OPTIONS
+	O_WRITE, O_REDACT, O_FORCE, OPTIONS
 };
 
 static const struct option_row option[OPTIONS] = {
@@ -110,10 +112,11 @@ static const struct option_row option[OPTIONS] = {
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
-	[O_JSON] = { 0, "json", NULL, "account device ca status dns ping log debug test",
+	[O_JSON] = { 0, "json", NULL, "account device ca backup restore status dns ping log debug test",
 		     "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
 	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
+	[O_FORCE] = { 0, "force", NULL, "restore", "also over a state that is there, which is kept" },
 	[O_COUNT] = { 'c', "count", "N", "ping", "ping so often, default 1" },
 	[O_RATES] = { 0, "rates", "SECONDS", "status", "look twice, for what happens per second" },
 	[O_WATCH] = { 0, "watch", "SECONDS", "status", "the same again and again" },
@@ -131,6 +134,8 @@ struct call {
 	struct config conf;
 };
 
+static int back_up(struct call *c);
+static int restore(struct call *c);
 static int ask_for_status(struct call *c);
 static int ask_for_names(struct call *c);
 static int repair_names(struct call *c);
@@ -171,6 +176,9 @@ static const struct verb {
 	{ "device", "delete", "NAME", 1, 1, 0, .admin = admin_device_delete, .text = "delete it" },
 	{ "ca", "fingerprint", "", 0, 0, NO_STORE, .admin = admin_ca_fingerprint,
 	  .text = "what nodes write as node.root" },
+	{ "backup", NULL, "FILE", 1, 1, 0, .run = back_up,
+	  .text = "accounts, CA and all else that is kept, into a file" },
+	{ "restore", NULL, "FILE", 1, 1, 0, .run = restore, .text = "and back" },
 	{ "status", NULL, "", 0, 0, 0, .run = ask_for_status, .text = "what the running daemon does" },
 	{ "dns", NULL, "[NAME]", 0, 1, 0, .run = ask_for_names,
 	  .text = "how names are resolved here, and who answers for a name" },
@@ -295,6 +303,7 @@ static int load_config(struct call *c, uint32_t *bits, FILE *errors)
 /* The database belongs to the daemon's user, and so must all that is written into it. */
 static struct store *open_store(const struct config *conf, char *err)
 {
+	bool running = keep_daemon(conf->state) != 0;
 	struct owner owner;
 	uint8_t boot_id[16];
 
@@ -303,6 +312,9 @@ static struct store *open_store(const struct config *conf, char *err)
 	    !(owner_find(&owner, conf->user, err) && owner_dir(conf->state, &owner, 0700, err)))
 		return NULL;
 	if (!owner_of(&owner, conf->state, err) || !owner_become(&owner, err))
+		return NULL;
+	/* a running daemon had it checked */
+	if (!running && !store_sound(conf->state, err))
 		return NULL;
 	if (!master_boot_id(boot_id)) {
 		snprintf(err, ERR, "cannot read /proc/sys/kernel/random/boot_id");
@@ -359,6 +371,17 @@ static bool take_interval(struct ask *a, const struct option_row *o, const char 
 		return false;
 	}
 	return true;
+}
+
+static int back_up(struct call *c)
+{
+	return keep_backup(&c->conf, c->word[0], c->args.value[O_JSON] != NULL, stdout);
+}
+
+static int restore(struct call *c)
+{
+	return keep_restore(&c->conf, c->word[0], c->args.value[O_FORCE] != NULL,
+			    c->args.value[O_JSON] != NULL, stdout);
 }
 
 static int ask_for_status(struct call *c)

@@ -95,6 +95,11 @@ struct helper {
 	void *(*open)(const struct config *conf, struct store *store, struct now now, char *err);
 	/* Writes the answer, returns its octets (0: none). */
 	size_t (*serve)(void *self, struct now now, struct bytes request, uint8_t *answer, size_t cap);
+	/*
+	 * The commit failed: makes of an answer of n octets one that says so, with nothing in it
+	 * that was not kept.  Returns its octets (0: none).
+	 */
+	size_t (*unkept)(void *self, struct now now, uint8_t *answer, size_t n, size_t cap);
 	void (*close)(void *self);
 };
 

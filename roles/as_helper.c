@@ -102,25 +102,38 @@ static bool copy_text(char *out, size_t size, struct bytes in)
 	return true;
 }
 
+/* Not the client's fault: it is told to come again, and the log says what to mend. */
+static uint16_t unreadable(const struct as_helper *h)
+{
+	cy_log(LOG_ERROR_, "a login could not be looked up: %s", store_error(h->store));
+	return REASON_INTERNAL;
+}
+
 /* Who is it, and may it come in?  0 and the device, or the reason why not. */
 static uint16_t authenticate(struct as_helper *h, const struct msg_login_request *m,
 			     struct device *d)
 {
 	char id[ACCOUNT_SIZE], label[64], fqdn[64 + NAME_SIZE];
+	enum store_result r = STORE_MISSING;
 	struct account a;
 	bool known, right;
 
 	if (m->auth != 1 || m->kind != 1)
 		return REASON_UNSUPPORTED;
-	known = copy_text(id, sizeof id, m->account) &&
-		account_get(h->store, id, &a) == STORE_OK;
+	if (copy_text(id, sizeof id, m->account))
+		r = account_get(h->store, id, &a);
+	known = r == STORE_OK;
 	right = password_check(known ? &a.password : &h->nobody, m->password.p, m->password.n);
 	wipe(&a.password, sizeof a.password);
+	if (r != STORE_OK && r != STORE_MISSING)
+		return unreadable(h);
 	if (!known || !right || !copy_text(label, sizeof label, m->device))
 		return REASON_BAD_LOGIN;
 	snprintf(fqdn, sizeof fqdn, "%s.%s", label, h->conf->domain);
-	if (!name_canonical(fqdn, fqdn) || device_by_fqdn(h->store, fqdn, d) != STORE_OK ||
-	    strcmp(d->owner, id) != 0)
+	r = name_canonical(fqdn, fqdn) ? device_by_fqdn(h->store, fqdn, d) : STORE_MISSING;
+	if (r != STORE_OK && r != STORE_MISSING)
+		return unreadable(h);
+	if (r != STORE_OK || strcmp(d->owner, id) != 0)
 		return REASON_BAD_LOGIN;
 	return a.disabled || d->disabled ? REASON_DISABLED : 0;
 }
@@ -232,8 +245,27 @@ static size_t helper_serve(void *self, struct now now, struct bytes request, uin
 	return n ? AS_ANSWER_HEAD + n : 0;
 }
 
+/* The node may come again at once: nothing of its login is left. */
+static size_t helper_unkept(void *self, struct now now, uint8_t *answer, size_t n, size_t cap)
+{
+	struct msg_login_response *r;
+	size_t body;
+
+	if (answer[0] != AS_LOGIN)
+		return n;
+	wipe(answer + AS_ANSWER_HEAD, n - AS_ANSWER_HEAD);
+	r = calloc(1, sizeof *r);
+	if (!r)
+		abort();
+	r->result = REASON_INTERNAL;
+	body = msg_write_login_response(answer + AS_ANSWER_HEAD, cap - AS_ANSWER_HEAD, r);
+	free(r);
+	return body ? AS_ANSWER_HEAD + body : 0;
+}
+
 const struct helper helper_as = {
 	.open = helper_open,
 	.serve = helper_serve,
+	.unkept = helper_unkept,
 	.close = helper_close,
 };

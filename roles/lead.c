@@ -2,6 +2,7 @@
 #include "roles/lead.h"
 #include "store/config.h"
 #include "store/state.h"
+#include <errno.h>
 
 #define SAVED_SIZE 32
 
@@ -25,7 +26,8 @@ static void save(const struct cloud *c, const struct role_env *env, struct now n
 	put64(p + 16, (uint64_t)c->offset);
 	put64(p + 24, cloud_ms(c, now));
 	if (!state_save(env->conf->state, "cloud-time", p, sizeof p))
-		cy_log(LOG_WARN, "cloud time could not be saved in %s", env->conf->state);
+		cy_log(LOG_WARN, "cloud time could not be saved in %s: %s; it is tried again in a minute",
+		       env->conf->state, strerror(errno));
 }
 
 void lead_open(struct cloud *c, const struct role_env *env)

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 #define READY_AGAIN (100 * MS)
+#define SAVE_AGAIN (1 * SEC)		/* after a registration could not be stored */
 
 /* ---- registration ---- */
 
@@ -299,10 +300,21 @@ static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, si
 }
 
 /* What this batch or note changed is on record before any answer leaves. */
-static void commit(struct nms *nms)
+static void commit(struct nms *nms, struct now now)
 {
-	if (nms->writing && live_end(nms->env.store) != STORE_OK)
-		cy_log(LOG_ERROR_, "registrations not stored: %s", store_error(nms->env.store));
+	bool kept = nms->writing ? live_end(nms->env.store) == STORE_OK : !nms->saving;
+
+	if (!kept)
+		cy_log(LOG_ERROR_, "registrations not stored, to be tried again: %s",
+		       store_error(nms->env.store));
+	while (nms->saving) {
+		struct nms_node *node = nms->saving;
+
+		nms->saving = node->next_saving;
+		node->save_at = kept ? NEVER : now.boot + SAVE_AGAIN;
+		if (!kept)
+			nms_node_rearm(nms, node);
+	}
 	nms->writing = false;
 }
 
@@ -319,7 +331,7 @@ static void nms_input(void *self, struct now now, struct batch *in, struct outbo
 		v = nms_datagram(nms, now, in->buf + at, n, &in->from, &in->to, out);
 		nms->verdicts.count[v]++;
 	}
-	commit(nms);
+	commit(nms, now);
 }
 
 /* ---- between workers ---- */
@@ -398,7 +410,7 @@ static void nms_note(void *self, struct now now, const struct note *note, struct
 	if (n.len == note->data.n - offsetof(struct nms_note, body))
 		nms_on_note(nms, now, &n, out);
 	wipe(&n, sizeof n);
-	commit(nms);
+	commit(nms, now);
 }
 
 /* ---- time, and what operators ask ---- */
@@ -406,6 +418,11 @@ static void nms_note(void *self, struct now now, const struct note *note, struct
 static void node_tick(struct nms *nms, struct now now, struct nms_node *node, struct outbox *out)
 {
 	deliver_tick(nms, now, node, out);
+	if (node->save_at <= now.boot) {
+		node->save_at = NEVER;
+		if (node->registered)
+			nms_node_store(nms, node);
+	}
 	if (now.boot - node->heard < nms_registration_life(nms)) {
 		nms_node_rearm(nms, node);
 		return;
@@ -453,7 +470,7 @@ static void nms_tick(void *self, struct now now, struct outbox *out)
 			node_tick(nms, now, TIMER_OWNER(t, struct nms_node, timer), out);
 		}
 	}
-	commit(nms);
+	commit(nms, now);
 }
 
 static uint64_t nms_expiry(const void *self)

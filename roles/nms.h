@@ -39,6 +39,8 @@ struct nms_node {
 	uint64_t heard;			/* boot time */
 	uint8_t heard_by;		/* family index of the confirmed address it last used */
 	struct delivery *deliveries;
+	uint64_t save_at;		/* boot time to try again; NEVER: its registration is on record */
+	struct nms_node *next_saving;	/* in this batch */
 };
 
 /* A Route Direction on its way to a node of ours. */
@@ -63,6 +65,7 @@ struct nms {
 	struct table selections;	/* struct selection, by pair */
 	struct answers *answers;
 	bool writing;			/* a live transaction is open */
+	struct nms_node *saving;	/* registrations that are in it */
 	uint64_t paths, refusals, gave_up;
 };
 

@@ -68,6 +68,7 @@ struct nms_node *nms_node_get(struct nms *nms, struct now now, const struct id *
 	take_device(node, &d);
 	node->heard = node->looked = now.boot;
 	node->floor = replay_floor(nms, now);
+	node->save_at = NEVER;
 	node->registered = registration_get(nms->env.store, id, &node->reg) == STORE_OK;
 	table_add(&nms->nodes, &node->link);
 	nms_node_rearm(nms, node);
@@ -77,6 +78,13 @@ struct nms_node *nms_node_get(struct nms *nms, struct now now, const struct id *
 
 void nms_node_free(struct nms *nms, struct nms_node *node)
 {
+	struct nms_node **at;
+
+	for (at = &nms->saving; *at; at = &(*at)->next_saving)
+		if (*at == node) {
+			*at = node->next_saving;
+			break;
+		}
 	table_remove(&nms->nodes, &node->link);
 	timer_clear(&nms->timers, &node->timer);
 	deliver_close(node);
@@ -94,7 +102,8 @@ uint64_t nms_registration_life(const struct nms *nms)
 void nms_node_rearm(struct nms *nms, struct nms_node *node)
 {
 	timer_set(&nms->timers, &node->timer,
-		  MIN(node->heard + nms_registration_life(nms), deliver_expiry(node)));
+		  MIN(MIN(node->heard + nms_registration_life(nms), node->save_at),
+		      deliver_expiry(node)));
 }
 
 /* A new login made a new Common Key: takes it.  False: it is the one we have. */
@@ -120,12 +129,26 @@ void nms_write(struct nms *nms)
 		nms->writing = live_begin(nms->env.store) == STORE_OK;
 }
 
+static bool is_saving(const struct nms *nms, const struct nms_node *node)
+{
+	const struct nms_node *n;
+
+	for (n = nms->saving; n; n = n->next_saving)
+		if (n == node)
+			return true;
+	return false;
+}
+
 void nms_node_store(struct nms *nms, struct nms_node *node)
 {
 	enum store_result r;
 
 	nms_write(nms);
 	r = registration_put(nms->env.store, &node->reg);
+	if (!is_saving(nms, node)) {
+		node->next_saving = nms->saving;
+		nms->saving = node;
+	}
 	if (r != STORE_OK)
 		cy_log(LOG_ERROR_, "registration of %s not stored: %s", node->fqdn,
 		       store_error(nms->env.store));

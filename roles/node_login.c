@@ -4,6 +4,7 @@
 #include "roles/node.h"
 #include "store/config.h"
 #include "store/state.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,7 +32,8 @@ bool login_identity(struct node *n, char *err)
 		made = identity_write(&n->identity, text, sizeof text);
 		good = made && state_save(n->env.conf->state, KEY_FILE, text, made);
 		if (!good)
-			snprintf(err, 256, "%.200s/%s cannot be written", n->env.conf->state, KEY_FILE);
+			snprintf(err, 256, "%.150s/%s cannot be written: %s", n->env.conf->state, KEY_FILE,
+				 made ? strerror(errno) : "no memory");
 	}
 	wipe(text, sizeof text);
 	return good;
@@ -49,7 +51,9 @@ static void save_cloud_floor(const struct node *n, struct now now)
 	uint8_t p[8];
 
 	put64(p, cloud_ms(&n->cloud, now));
-	state_save(n->env.conf->state, CLOUD_FILE, p, sizeof p);
+	if (!state_save(n->env.conf->state, CLOUD_FILE, p, sizeof p))
+		cy_log(LOG_WARN, "cloud time could not be saved in %s: %s", n->env.conf->state,
+		       strerror(errno));
 }
 
 struct tunnel_rules login_rules(const struct config *c)

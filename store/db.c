@@ -5,10 +5,14 @@
  */
 #include "store/db.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define READERS 512	/* slots: a process takes one in each environment it reads */
+#define LOCK_ROOM (READERS * 64 + 4096)
+#define PROBE 524288	/* octets: more than LMDB writes in one go */
 
 /* ---- damage ---- */
 
@@ -57,8 +61,7 @@ static uint32_t record_sum(struct db *db, const MDB_val *k, const void *p, size_
 }
 
 /* The size first: a damaged one may point anywhere. */
-static enum store_result record_take(struct db *db, const MDB_val *k, const MDB_val *v,
-				     struct record *r)
+enum store_result db_take(struct db *db, const MDB_val *k, const MDB_val *v, struct record *r)
 {
 	const uint8_t *p = v->mv_data;
 	size_t n;
@@ -101,12 +104,6 @@ static enum store_result result_of(int rc)
 	}
 }
 
-static enum store_result failed(struct db *db, const char *what, int rc)
-{
-	return store_says(db->store, result_of(rc), "%s/%s: %s: %s", db->store->dir, db->name, what,
-			  mdb_strerror(rc));
-}
-
 static const char *remedy(int rc)
 {
 	switch (rc) {
@@ -115,11 +112,24 @@ static const char *remedy(int rc)
 		return ": damaged or not LMDB; move it away and restore a backup";
 	case MDB_VERSION_MISMATCH:
 		return ": written by another version of LMDB";
+	case ENOSPC:
+	case EDQUOT:
+		return ": nothing was changed; free space on that file system, and try again";
+	case MDB_MAP_FULL:
+		return ": nothing was changed; the database has reached its largest size";
+	case EROFS:
+		return ": mount that file system for writing";
 	case EACCES:
 	case EPERM:
 		return ": must belong to the user the daemon runs as";
 	}
 	return "";
+}
+
+static enum store_result failed(struct db *db, const char *what, int rc)
+{
+	return store_says(db->store, result_of(rc), "%s/%s: %s: %s%s", db->store->dir, db->name,
+			  what, mdb_strerror(rc), remedy(rc));
 }
 
 /* A named pipe would block the opener, a link lead out of the directory. */
@@ -132,15 +142,36 @@ static bool is_file_or_missing(const struct db *db)
 	return lstat(path, &st) != 0 || S_ISREG(st.st_mode);
 }
 
+/*
+ * The table of readers is written through a mapping, where a full disk is no error but a
+ * signal: its room is taken beforehand.
+ */
+static int lock_room(const char *env)
+{
+	char path[sizeof ((struct store *)0)->dir + sizeof ((struct db *)0)->name + 16];
+	int fd, rc = 0;
+
+	snprintf(path, sizeof path, "%s/lock.mdb", env);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return errno;
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOCK_ROOM) != 0 && errno != EOPNOTSUPP)
+		rc = errno;
+	close(fd);
+	return rc;
+}
+
 static int env_open(struct db *db, unsigned flags, size_t map)
 {
 	char path[sizeof db->store->dir + sizeof db->name + 1];
-	int dead, rc;
+	int rc;
 
 	snprintf(path, sizeof path, "%s/%s", db->store->dir, db->name);
 	if (!(flags & MDB_RDONLY) && mkdir(path, 0700) != 0 && errno != EEXIST)
 		return errno;
-	rc = mdb_env_create(&db->env);
+	rc = flags & MDB_NOLOCK ? 0 : lock_room(path);
+	if (!rc)
+		rc = mdb_env_create(&db->env);
 	if (!rc)
 		rc = mdb_env_set_mapsize(db->env, map);
 	if (!rc)
@@ -149,7 +180,7 @@ static int env_open(struct db *db, unsigned flags, size_t map)
 	if (!rc)
 		rc = mdb_env_open(db->env, path, flags | MDB_NOTLS, 0600);
 	if (!rc)
-		rc = mdb_reader_check(db->env, &dead);
+		rc = mdb_reader_check(db->env, &db->dead);
 	return rc;
 }
 
@@ -251,7 +282,7 @@ enum store_result db_get(struct db *db, const struct key *key, struct record *r)
 		return result;
 	rc = mdb_get(snapshot(db), db->dbi, &k, &v);
 	if (rc == 0)
-		result = record_take(db, &k, &v, r);
+		result = db_take(db, &k, &v, r);
 	else
 		result = rc == MDB_NOTFOUND ? STORE_MISSING : failed(db, "read", rc);
 	db_release(db);
@@ -275,7 +306,7 @@ static int walk(struct db *db, MDB_cursor *cursor, enum kind kind,
 
 	for (rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE); !rc;
 	     rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-		result = record_take(db, &k, &v, &r);
+		result = db_take(db, &k, &v, &r);
 		if (result == STORE_OK && *(uint8_t *)k.mv_data != first)
 			break;
 		key.n = MIN(k.mv_size, sizeof key.b);
@@ -332,6 +363,29 @@ static enum store_result write_begin(struct db *db)
 	return rc ? failed(db, "write", rc) : STORE_OK;
 }
 
+/*
+ * LMDB calls a write that stopped half way EIO, though it was only the end of the disk, or of a
+ * quota.  The error of one as large, or 0 if that goes well.
+ */
+static int disk_full(const struct db *db)
+{
+	static const uint8_t page[4096];
+	char path[sizeof db->store->dir + sizeof db->name + 16];
+	size_t n = 0;
+	int fd, rc = 0;
+
+	snprintf(path, sizeof path, "%s/%s/probe", db->store->dir, db->name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return errno == ENOSPC || errno == EDQUOT ? errno : 0;
+	for (; !rc && n < PROBE; n += sizeof page)
+		if (write(fd, page, sizeof page) < 0)
+			rc = errno;
+	close(fd);
+	unlink(path);
+	return rc == ENOSPC || rc == EDQUOT ? rc : 0;
+}
+
 static enum store_result write_end(struct db *db, enum store_result result)
 {
 	MDB_txn *txn = db->write;
@@ -344,6 +398,8 @@ static enum store_result write_end(struct db *db, enum store_result result)
 		return result;
 	}
 	rc = mdb_txn_commit(txn);
+	if (rc == EIO && disk_full(db))
+		rc = ENOSPC;
 	/* After a failed sync the kernel forgets the pages, and a second one would lie. */
 	if (rc == EIO)
 		db->lost = true;

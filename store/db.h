@@ -15,6 +15,7 @@ struct db {
 	struct store *store;
 	char name[16];			/* "accounts", "live.0" */
 	bool writable;
+	int dead;			/* reader slots of dead processes freed at open */
 	bool lost;			/* a sync failed: who knows what is on disk */
 	MDB_env *env;			/* NULL: not open */
 	MDB_dbi dbi;
@@ -48,6 +49,8 @@ enum store_result db_each(struct db *db, enum kind kind,
 			  bool (*each)(void *arg, enum store_result result,
 				       const struct key *key, struct record *r), void *arg);
 uint64_t db_count(struct db *db);
+/* What db_get() and db_each() do with what they find: checks it and makes it ready to read. */
+enum store_result db_take(struct db *db, const MDB_val *k, const MDB_val *v, struct record *r);
 
 /*
  * Around the reads and writes of one call; nests.  Joins the group, or is a transaction of its
@@ -62,6 +65,17 @@ enum store_result db_begin(struct db *db);
 enum store_result db_end(struct db *db, bool commit);
 
 /* ---- the store ---- */
+
+/* Address space, not disk: reserved once, so that nobody ever has to grow a map others read. */
+#if UINTPTR_MAX > UINT32_MAX
+#define ACCOUNTS_MAP ((size_t)16 << 30)
+#define LIVE_MAP ((size_t)4 << 30)
+#else
+#define ACCOUNTS_MAP ((size_t)256 << 20)
+#define LIVE_MAP ((size_t)64 << 20)
+#endif
+
+#define WORKERS_LIMIT 1024
 
 struct store {
 	char dir[256];
@@ -79,6 +93,9 @@ struct store {
 enum store_result store_says(struct store *s, enum store_result result, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* A handle with no environment open yet; NULL with a line in err. */
+struct store *store_bare(const char *dir, unsigned workers, char *err);
+
 /* store_open() with other map sizes than ours, in octets. */
 struct store *store_open_sized(const char *dir, enum store_mode mode, unsigned worker,
 			       unsigned workers, const uint8_t boot_id[16],
@@ -86,5 +103,13 @@ struct store *store_open_sized(const char *dir, enum store_mode mode, unsigned w
 
 /* Opens this worker's own environment, empty if it is of another boot. */
 enum store_result live_open(struct store *s);
+/* Whether live.<worker> was written on this boot; else its files count for nothing. */
+bool live_is_of_this_boot(const struct store *s, unsigned worker);
+/* Removes that environment's files and directory. */
+void live_remove(const struct store *s, unsigned worker);
+enum store_result live_read(struct store *s, struct record *r, struct registration *g);
+
+/* Writes the indexes of a device anew; an entry that is another's stays. */
+enum store_result device_reindex(struct store *s, const char *fqdn);
 
 #endif

@@ -302,6 +302,36 @@ static enum store_result indexes_put(struct store *s, const struct device *old,
 	return result;
 }
 
+static enum store_result indexes_renew(struct store *s, const struct device *d)
+{
+	enum store_result result = STORE_OK;
+	char fqdn[NAME_SIZE];
+	struct key key;
+	size_t i;
+
+	for (i = 0; result == STORE_OK && i < ARRAY_SIZE(indexes); i++) {
+		if (!index_key(&key, &indexes[i], index_value(&indexes[i], d)))
+			continue;
+		if (index_get(s, &key, fqdn) != STORE_OK)
+			result = index_put(s, &key, d->fqdn);
+	}
+	return result;
+}
+
+enum store_result device_reindex(struct store *s, const char *fqdn)
+{
+	enum store_result result = db_enter(&s->accounts);
+	struct device d;
+
+	if (result)
+		return result;
+	result = device_by_fqdn(s, fqdn, &d);
+	if (result == STORE_OK)
+		result = indexes_renew(s, &d);
+	wipe(&d, sizeof d);
+	return db_leave(&s->accounts, result);
+}
+
 static enum store_result device_write(struct store *s, const struct device *d, struct record *r,
 				      bool create)
 {

@@ -20,7 +20,7 @@ static void live_path(char path[300], const struct store *s, unsigned worker)
 	snprintf(path, 300, "%s/live.%u", s->dir, worker);
 }
 
-static bool is_of_this_boot(const struct store *s, unsigned worker)
+bool live_is_of_this_boot(const struct store *s, unsigned worker)
 {
 	uint8_t boot_id[sizeof s->boot_id + 1];
 	char path[300];
@@ -31,27 +31,36 @@ static bool is_of_this_boot(const struct store *s, unsigned worker)
 }
 
 /* The boot's name goes first and comes back last: what lies between is never half believed. */
-static void live_discard(const struct store *s)
+static void live_discard(const struct store *s, unsigned worker)
 {
 	static const char *const file[] = { "boot", "data.mdb", "lock.mdb" };
 	char path[300], name[320];
 	size_t i;
 
-	live_path(path, s, s->worker);
+	live_path(path, s, worker);
 	for (i = 0; i < ARRAY_SIZE(file); i++) {
 		snprintf(name, sizeof name, "%s/%s", path, file[i]);
 		unlink(name);
 	}
 }
 
+void live_remove(const struct store *s, unsigned worker)
+{
+	char path[300];
+
+	live_discard(s, worker);
+	live_path(path, s, worker);
+	rmdir(path);
+}
+
 enum store_result live_open(struct store *s)
 {
-	bool old = is_of_this_boot(s, s->worker);
+	bool old = live_is_of_this_boot(s, s->worker);
 	enum store_result result;
 	char path[300], name[16];
 
 	if (!old)
-		live_discard(s);
+		live_discard(s, s->worker);
 	live_name(name, s->worker);
 	result = db_open(&s->live[s->worker], s, name, MDB_NOSYNC, s->live_map);
 	if (result != STORE_OK || old)
@@ -70,7 +79,7 @@ static enum store_result live_of(struct store *s, unsigned worker, struct db **d
 	*db = &s->live[worker];
 	if ((*db)->env)
 		return STORE_OK;
-	if (!is_of_this_boot(s, worker))
+	if (!live_is_of_this_boot(s, worker))
 		return STORE_MISSING;
 	live_name(name, worker);
 	return db_open(*db, s, name, MDB_RDONLY, s->live_map);
@@ -129,8 +138,7 @@ static void registration_fields(struct record *r, struct registration *g)
 		addr_fields(r, &g->real[i]);
 }
 
-static enum store_result registration_take(struct store *s, struct record *r,
-					   struct registration *g)
+enum store_result live_read(struct store *s, struct record *r, struct registration *g)
 {
 	memset(g, 0, sizeof *g);
 	registration_fields(r, g);
@@ -181,7 +189,7 @@ static enum store_result look(struct store *s, unsigned worker, const struct key
 	result = live_of(s, worker, &db);
 	if (result == STORE_OK)
 		result = db_get(db, key, &record);
-	return result == STORE_OK ? registration_take(s, &record, g) : result;
+	return result == STORE_OK ? live_read(s, &record, g) : result;
 }
 
 /* One environment that fails does not hide what another knows. */
@@ -218,7 +226,7 @@ static bool list_one(void *arg, enum store_result result, const struct key *key,
 	struct registration g;
 
 	if (result == STORE_OK)
-		result = registration_take(l->store, record, &g);
+		result = live_read(l->store, record, &g);
 	if (result == STORE_OK)
 		return l->each(l->arg, &g);
 	l->damaged = true;

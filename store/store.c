@@ -12,17 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Address space, not disk: reserved once, so that nobody ever has to grow a map others read. */
-#if UINTPTR_MAX > UINT32_MAX
-#define ACCOUNTS_MAP ((size_t)16 << 30)
-#define LIVE_MAP ((size_t)4 << 30)
-#else
-#define ACCOUNTS_MAP ((size_t)256 << 20)
-#define LIVE_MAP ((size_t)64 << 20)
-#endif
-
-#define WORKERS_LIMIT 1024
-
 enum store_result store_says(struct store *s, enum store_result result, const char *fmt, ...)
 {
 	va_list ap;
@@ -137,9 +126,7 @@ static struct store *refuse(struct store *s, char *err)
 	return NULL;
 }
 
-struct store *store_open_sized(const char *dir, enum store_mode mode, unsigned worker,
-			       unsigned workers, const uint8_t boot_id[16],
-			       size_t accounts_map, size_t live_map, char *err)
+struct store *store_bare(const char *dir, unsigned workers, char *err)
 {
 	struct store *s = calloc(1, sizeof *s);
 
@@ -150,15 +137,28 @@ struct store *store_open_sized(const char *dir, enum store_mode mode, unsigned w
 		free(s);
 		return NULL;
 	}
+	s->workers = workers;
+	s->live_map = LIVE_MAP;
+	crc32c_table(s->crc);
+	if (snprintf(s->dir, sizeof s->dir, "%s", dir) < (int)sizeof s->dir)
+		return s;
+	store_says(s, STORE_FAILED, "%.60s...: the path is too long", dir);
+	return refuse(s, err);
+}
+
+struct store *store_open_sized(const char *dir, enum store_mode mode, unsigned worker,
+			       unsigned workers, const uint8_t boot_id[16],
+			       size_t accounts_map, size_t live_map, char *err)
+{
+	struct store *s = store_bare(dir, workers, err);
+
+	if (!s)
+		return NULL;
 	s->mode = mode;
 	s->worker = worker;
-	s->workers = workers;
 	s->live_map = live_map;
 	memcpy(s->boot_id, boot_id, sizeof s->boot_id);
-	crc32c_table(s->crc);
-	if (snprintf(s->dir, sizeof s->dir, "%s", dir) >= (int)sizeof s->dir)
-		store_says(s, STORE_FAILED, "%.60s...: the path is too long", dir);
-	else if (workers > WORKERS_LIMIT || (mode != STORE_WRITE && worker >= workers))
+	if (workers > WORKERS_LIMIT || (mode != STORE_WRITE && worker >= workers))
 		store_says(s, STORE_FAILED, "%.60s: worker %u of %u", dir, worker, workers);
 	else if (dir_open(s) == STORE_OK && all_open(s, accounts_map) == STORE_OK)
 		return s;

@@ -1,4 +1,5 @@
 /* child.c - fork, restart with patience, stop in order: workers first, they may need the helper. */
+#include "net/io/checker.h"
 #include "net/io/child.h"
 #include "net/io/sandbox.h"
 #include "net/io/ward.h"
@@ -235,9 +236,13 @@ static void bury(struct house *h, unsigned i, int status, uint64_t now)
 	} else if (WIFEXITED(status) && status && !c->deaths && now - c->born < START_TIME) {
 		cy_log(LOG_ERROR_, "%s could not start: stopping", name);
 		h->failed = true;
+	} else if (WIFSIGNALED(status) && !checker_clears(h, WTERMSIG(status))) {
+		h->failed = true;
 	} else {
 		plan(c, now);
 		h->reporter.board->deaths++;
+		if (h->has_store)
+			h->sweep_at = now;
 		cy_log(LOG_ERROR_, "%s (pid %d) %s; %s", name, c->pid, how,
 		       c->again > now ? "too often: next start in 10 s" : "starting it again");
 	}
@@ -250,10 +255,15 @@ void child_reap(struct house *h, uint64_t now)
 	unsigned i;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (i = 0; i < children(h); i++)
-			if (h->child[i].pid == pid)
-				bury(h, i, status, now);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (i = 0; i < children(h) && h->child[i].pid != pid; i++)
+			;
+		if (i < children(h))
+			bury(h, i, status, now);
+		/* one that looked after the store may be the first to meet its damage */
+		else if (!h->stopping && WIFSIGNALED(status) && !checker_clears(h, WTERMSIG(status)))
+			h->failed = true;
+	}
 }
 
 static bool tell(struct house *h, unsigned from, unsigned to, int signal)

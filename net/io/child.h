@@ -41,7 +41,7 @@ struct house {
 	const char *roles;		/* "as+nms", for names in the log */
 	struct worker_setup *worker;	/* [count] */
 	unsigned count;
-	bool has_helper;
+	bool has_helper, has_store;
 	struct helper_setup desk;	/* its fd[]: the helper's ends */
 	int master_end[WORKERS_MAX];	/* of each worker's `master` */
 	struct ward *ward;		/* children as numbered in child[] */
@@ -54,6 +54,7 @@ struct house {
 	bool upgrading;			/* stopping, to go on as another version */
 	bool failed;			/* a child could not even start: the master gives up */
 	uint64_t kill_at;		/* stopping: patience ends */
+	uint64_t sweep_at, copy_at;	/* the store's care, see checker.h */
 };
 
 /* "as+nms.0", "helper" or "reporter". */

@@ -86,28 +86,46 @@ static void send_reply(struct desk *d, const struct reply *r)
 	cy_log(LOG_WARN, "worker %u takes no answers: one was dropped", r->worker);
 }
 
+/* What was not written was not promised: its answers become refusals. */
+static void take_back(struct desk *d)
+{
+	struct reply *r;
+	unsigned i;
+
+	for (i = 0; i < d->replies; i++) {
+		const struct helper *helper = d->setup->helper[d->reply[i].data[0]];
+
+		r = &d->reply[i];
+		r->n = helper->unkept(d->self[r->data[0]], clock_now(), r->data + 1, r->n - 1,
+				      HELPER_MESSAGE_MAX);
+		r->n += r->n > 0;
+	}
+}
+
+/* Without a group each write is refused by itself, and what only reads is served. */
 static void serve_group(struct desk *d)
 {
 	uint64_t start = clock_now().boot;
 	enum store_result result = store_begin(d->store);
+	bool group = result == STORE_OK;
 	unsigned i;
 
-	if (result != STORE_OK) {
+	if (!group)
 		cy_log(LOG_ERROR_, "accounts cannot be written: %s", store_error(d->store));
-		sleep(1);	/* the requests wait in their sockets meanwhile */
-		return;
-	}
 	d->replies = 0;
 	while (d->replies < GROUP_MAX && serve_round(d) && clock_now().boot - start < GROUP_TIME)
 		;
-	result = store_end(d->store, true);
-	if (result != STORE_OK)
-		cy_log(LOG_ERROR_, "accounts were not written, %u answers withheld: %s", d->replies,
-		       store_error(d->store));
+	if (group)
+		result = store_end(d->store, true);
+	if (group && result != STORE_OK) {
+		cy_log(LOG_ERROR_, "accounts were not written, %u answers became refusals: %s",
+		       d->replies, store_error(d->store));
+		take_back(d);
+	}
 	for (i = 0; i < d->replies; i++) {
-		if (result == STORE_OK)
+		if (d->reply[i].n)
 			send_reply(d, &d->reply[i]);
-		wipe(d->reply[i].data, d->reply[i].n);
+		wipe(d->reply[i].data, sizeof d->reply[i].data);
 	}
 	wipe(d->request, sizeof d->request);
 }

@@ -4,6 +4,7 @@
  */
 #include "net/io/attend.h"
 #include "net/io/channel.h"
+#include "net/io/checker.h"
 #include "net/io/child.h"
 #include "net/io/door.h"
 #include "net/io/loop.h"
@@ -360,7 +361,8 @@ static void serve(struct house *h, const struct master_plan *plan, unsigned work
 
 static int wait_ms(const struct house *h)
 {
-	uint64_t next = MIN(child_expiry(h), attend_expiry(h)), now = clock_now().boot;
+	uint64_t next = MIN(MIN(child_expiry(h), attend_expiry(h)), checker_expiry(h));
+	uint64_t now = clock_now().boot;
 
 	if (next == NEVER)
 		return -1;
@@ -382,6 +384,7 @@ static void run(struct house *h, const struct master_plan *plan)
 		if (h->stopping)
 			resolv_stop(&h->resolv, h->upgrading);
 		p[h->count + 2] = (struct pollfd){ .fd = h->resolv.fd, .events = POLLIN };
+		checker_tick(h, clock_now().boot);
 		if (poll(p, h->count + 3, wait_ms(h)) < 0)
 			continue;
 		attend(h, clock_now().boot);
@@ -403,13 +406,14 @@ int master_run(const struct master_plan *plan)
 	struct house h = {
 		.conf = plan->conf, .call = plan->call, .roles = plan->names,
 		.count = worker_count(plan), .has_helper = needs(plan, NEEDS_HELPER),
-		.kill_at = NEVER, .resolv.fd = -1,
+		.has_store = needs(plan, NEEDS_STORE), .kill_at = NEVER, .resolv.fd = -1,
 	};
 	char err[ERR] = "", rest[64];
 	bool successor;
 
 	successor = inherit_find("tun ", rest, sizeof rest) != NULL;
-	if (!make_directories(&h, err) || !catch_signals(&h, err) || !furnish(&h, plan, err)) {
+	if (!make_directories(&h, err) || !catch_signals(&h, err) || !checker_prepare(&h, err) ||
+	    !furnish(&h, plan, err)) {
 		cy_log(LOG_ERROR_, "%s", err);
 		return 1;
 	}

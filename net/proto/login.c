@@ -83,15 +83,28 @@ static void try_later(struct login *l, struct now now, uint64_t wait, const char
 	l->next = now.boot + wait;
 }
 
+static uint64_t longer_each_time(const struct login *l)
+{
+	return MIN(RETRY_FIRST << MIN(l->tries / l->wish.as_n, 6u), RETRY_LONGEST);
+}
+
+/* A full disk, say, is over some time: then nobody shall have to wait for long. */
+static uint64_t wait_after(const struct login *l, uint16_t reason)
+{
+	if (reason == REASON_INTERNAL)
+		return longer_each_time(l);
+	return reason == REASON_BUSY ? RETRY_FIRST << 1 : RETRY_REFUSED;
+}
+
 static void fail(struct login *l, struct now now, const char *why, struct outbox *out)
 {
-	uint64_t wait = RETRY_FIRST << MIN(l->tries / l->wish.as_n, 6u);
+	uint64_t wait = longer_each_time(l);
 
 	/* all addresses in a row, then a pause */
 	if ((l->tries + 1) % l->wish.as_n)
 		wait = 0;
 	out_close(out, LOGIN_HANDLE);
-	try_later(l, now, MIN(wait, RETRY_LONGEST), why);
+	try_later(l, now, wait, why);
 	drop_connection(l);	/* last: `why` may be the connection's */
 }
 
@@ -176,7 +189,7 @@ static bool take_answer(struct login *l, struct now now, struct msg_login_respon
 	if (r->result) {
 		snprintf(why, sizeof why, "refused: %s (%s)", reason_name(r->result),
 			 reason_text(r->result));
-		try_later(l, now, r->result == REASON_BUSY ? RETRY_FIRST << 1 : RETRY_REFUSED, why);
+		try_later(l, now, wait_after(l, r->result), why);
 		return false;
 	}
 	wrong = unusable(l, r);

@@ -15,7 +15,7 @@ my %may = (
 	'net'       => qr{^(?:cyphonic\.h|net/proto/(?:outbox|verdict)\.h)$},
 	'roles'     => qr{^(?:cyphonic\.h|crypto/|store/|net/proto/|net/role\.h|net/priv\.h|roles/)},
 	'net/io'    => qr{^(?:cyphonic\.h|net/io/|net/(?:role|priv)\.h|net/proto/(?:outbox|verdict)\.h|
-			store/(?:config\.(?:h|def)|store\.h)$)}x,
+			store/(?:config\.(?:h|def)|store\.h|keep\.h)$)}x,
 );
 # library => the files that may know it
 my @library = (
