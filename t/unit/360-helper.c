@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -113,6 +114,8 @@ static void start_helper(struct office *o)
 {
 	o->pid = fork();
 	if (o->pid == 0) {
+		/* a test that gives up leaves none behind */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (!getenv("CY_TEST_LOG") && !freopen("/dev/null", "w", stderr))
 			_exit(9);
 		_exit(helper_run(&o->setup));
@@ -146,10 +149,11 @@ static bool ask(struct office *o, unsigned i, const struct identity *who)
 	m.csr.p = csr;
 	if (who)
 		m.csr.n = identity_csr(who, "n.cyphonic.internal", csr, sizeof csr);
-	p[0] = 0;
+	memset(p, 0, 1 + AS_REQUEST_HEAD);
 	p[1] = AS_LOGIN;
 	put32(p + 2, i);
-	put64(p + 6, o->clock++);
+	/* the time ends the head, whatever else stands in it */
+	put64(p + 1 + AS_REQUEST_HEAD - 8, o->clock++);
 	n = msg_write_login_request(p + 1 + AS_REQUEST_HEAD, sizeof p - 1 - AS_REQUEST_HEAD, &m);
 	if (send(o->mine[w], p, 1 + AS_REQUEST_HEAD + n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return false;
