@@ -68,7 +68,8 @@ capabilities() {
 	local p
 
 	for p in $(ip netns pids "$P-$1"); do
-		awk '/^Name:/ && $2 != "cyphonic" { exit } /^Uid:/ && $2 == 0 { exit } /^Cap(Prm|Eff|Amb):/ { print $2 }' \
+		[[ $(readlink "/proc/$p/exe") = */cyphonic ]] || continue
+		awk '/^Uid:/ && $2 == 0 { exit } /^Cap(Prm|Eff|Amb):/ { print $2 }' \
 			"/proc/$p/status"
 	done | sort | uniq -c
 }
