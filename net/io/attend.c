@@ -143,10 +143,11 @@ void attend(struct house *h, uint64_t now)
 	unsigned i, open = 0;
 
 	ward_serve(h->ward);
-	for (i = 0; i < children(h); i++) {
+	for (i = 0; i < children(h); i++)
 		open += h->child[i].pid && ward_charge(h->ward, i)->open;
+	/* all who have a line: there may be one that is not asked */
+	for (i = 0; i < ward_count(h->ward); i++)
 		say_refused(h, i);
-	}
 	if (h->stopping)
 		return;
 	if (!a->ready && open == children(h)) {

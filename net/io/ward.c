@@ -238,6 +238,11 @@ int ward_fd(const struct ward *w)
 	return w->epoll;
 }
 
+unsigned ward_count(const struct ward *w)
+{
+	return w->count;
+}
+
 const struct charge *ward_charge(const struct ward *w, unsigned child)
 {
 	return &w->line[child].charge;

@@ -46,6 +46,7 @@ void ward_hand_listener(const struct ward *w, int fd);
 int ward_fd(const struct ward *w);
 /* Takes what the children said, refuses what they tried. */
 void ward_serve(struct ward *w);
+unsigned ward_count(const struct ward *w);
 const struct charge *ward_charge(const struct ward *w, unsigned child);
 void ward_ask(struct ward *w, unsigned child);
 /* This child has died: what it said and was asked is not its successor's. */

@@ -1,8 +1,8 @@
 #!/bin/bash
-# The first real setup of the README, typed in by a machine: its blocks of commands run as they
-# stand, but for address, fingerprint and the second device's name; the package is built once,
-# apt is dpkg, and what systemctl starts is started without it.  Each host has a root directory
-# of its own, laid over ours, that vanishes with it.
+# The first real setup of the README, typed in by a machine: its four blocks of commands run as
+# they stand, but for address, fingerprint and the second device's name.  Each host has a root directory
+# of its own, laid over ours, that vanishes with it.  The package is built once, apt is dpkg here, as no
+# package is missing, and systemctl starts what the unit says.
 . "${0%/*}/lib.sh"
 
 # block N: the Nth block of commands
@@ -39,13 +39,21 @@ at() {
 # type_in HOST N [SED]: the Nth block, with the password on standard input
 type_in() {
 	{
-		cat <<'END'
-set -e
-sudo() { "$@"; }
-make() { :; }
-apt() { dpkg --install ./*.deb; }
-systemctl() { cyphonic </dev/null >daemon.log 2>&1 & }
-END
+		cat <<-'END'
+			sudo() { "$@"; }
+			make() { :; }
+			apt() { dpkg --force-unsafe-io --install "$2"; }
+			systemctl() {
+				$(sed -n 's/^ExecStart=//p' "/lib/systemd/system/$3.service") >/run/log 2>&1 &
+				for _ in $(seq 200); do
+					grep -q ' master: ready$' /run/log && return
+					sleep 0.05
+				done
+				cat /run/log
+				return 1
+			}
+			set -e
+		END
 		block "$2" "${3-}"
 	} >"$W/$1.sh"
 	echo "$secret" | at "$1" bash "$W/$1.sh" >"$W/$1.said" 2>&1
@@ -60,6 +68,7 @@ capabilities() {
 	local p
 
 	for p in $(ip netns pids "$P-$1"); do
+		[[ $(readlink "/proc/$p/exe") = */cyphonic ]] || continue
 		awk '/^Uid:/ && $2 == 0 { exit } /^Cap(Prm|Eff|Amb):/ { print $2 }' \
 			"/proc/$p/status"
 	done | sort | uniq -c
@@ -70,18 +79,14 @@ host cloud 1
 host a 2
 host b 3
 chmod 711 "$W"
-case $O in
-*san) echo "1..0 # SKIP a package has no sanitizer"; exit 0 ;;
-esac
-DEBEMAIL=nobody@debian.org dist/deb/build "$W" >"$W/said" 2>&1 || bail "a package is built"
+MAKEFLAGS='' O=$O dist/deb/build "$W/build" >"$W/deb" 2>&1
+ok $? "make deb makes a package" || diag "$(cat "$W/deb")"
 for h in cloud a b; do
-	live $h || { echo "1..0 # SKIP no overlay file system here"; exit 0; }
+	live $h || { diag "no overlay file system here"; tap_done; }
+	type_in $h 1
+	ok $? "$h: the package is installed" || diag "$(cat "$W/$h.said")"
 done
 
-for h in cloud a b; do
-	type_in $h 1
-	ok $? "the package is installed on $h" || diag "$(cat "$W/$h.said")"
-done
 type_in cloud 2
 ok $? "the commands for the box succeed" || diag "$(cat "$W/cloud.said")"
 root=$(grep -xE '[0-9a-f]{64}' "$W/cloud.said")

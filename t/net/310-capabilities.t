@@ -44,6 +44,8 @@ discard() {
 	kill -9 "${pid[a]}" 2>/dev/null
 	wait "${pid[a]}" 2>/dev/null
 	unset "pid[a]"
+	# without CAP_KILL even the kernel does not end the children of a master that dies
+	kill -9 $(ip netns pids "$P-a") 2>/dev/null
 	eventually 5 eval '[ -z "$(ip netns pids "$P-a")" ]'
 }
 

@@ -33,7 +33,7 @@ files() { (cd "$1" && find . ! -type d | sort); }
 
 # ---- make install ----
 
-try "make install works" make --no-print-directory O="$O" DESTDIR="$D/tree" install
+try "make install works" make --no-print-directory DESTDIR="$D/tree" install
 files "$D/tree" >"$D/files"
 for f in usr/local/sbin/cyphonic usr/local/share/man/man8/cyphonic.8.gz \
 	usr/local/lib/systemd/system/cyphonic.service usr/local/lib/systemd/system/cyphonic-node.service \
@@ -47,7 +47,7 @@ ok $? "program, pages, units and example are in their places"
 ok $? "every page is"
 grep -q '^ExecStart=/usr/local/sbin/cyphonic' "$D/tree/usr/local/lib/systemd/system/cyphonic.service"
 ok $? "units name the program where it is"
-try "make uninstall works" make --no-print-directory O="$O" DESTDIR="$D/tree" uninstall
+try "make uninstall works" make --no-print-directory DESTDIR="$D/tree" uninstall
 files "$D/tree" >"$D/log"
 [ ! -s "$D/log" ]
 ok $? "and leaves no file"
