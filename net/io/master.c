@@ -254,6 +254,7 @@ static void on_signal(struct house *h, const struct master_plan *plan, uint32_t 
 	case SIGHUP:
 		attend_reloading(h, true);
 		reload(h, plan);
+		attend_open(h, now);
 		attend_reloading(h, false);
 		break;
 	case SIGTERM:

@@ -8,7 +8,8 @@
 
 /* All others are bound to what exists already: sockets, directories, processes, names. */
 static const size_t at_once[] = {
-	offsetof(struct config, log_level),
+	offsetof(struct config, log_level), offsetof(struct config, watchdog),
+	offsetof(struct config, store_copies), offsetof(struct config, store_copy_every),
 	offsetof(struct config, as_nms), offsetof(struct config, scrypt_cost),
 	offsetof(struct config, key_lifetime), offsetof(struct config, cert_lifetime),
 	offsetof(struct config, keepalive), offsetof(struct config, path_lifetime),
