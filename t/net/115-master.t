@@ -53,6 +53,7 @@ child() { # helper or worker 0, 1: their order of birth, the helper first
 	pgrep -P "$master" | sort -n | sed -n "$1p"
 }
 children() { pgrep -c -P "$master"; }
+four() { [ "$(children)" = 4 ]; }
 gone() { ! kill -0 "$master" 2>/dev/null; }
 stops() { # SIGNAL STATUS
 	kill "-$1" "$master"
@@ -91,11 +92,11 @@ ok $? "one on the same control sockets is refused, and the first keeps them"
 
 victim=$(child 3)
 kill -9 "$victim"
-soon log "pid $victim) was killed by signal 9" && soon answers a && [ "$(children)" = 4 ]
+soon log "pid $victim) was killed by signal 9" && soon answers a && soon four
 ok $? "a worker that dies is replaced and said to be"
 victim=$(child 1)
 kill -9 "$victim"
-soon log "helper (pid $victim) was killed" && soon test "$(children)" = 4
+soon log "helper (pid $victim) was killed" && soon four
 ok $? "so is the helper"
 for i in 1 2 3 4; do
 	victim=$(pgrep -n -P "$master")

@@ -46,6 +46,8 @@ without_cloud() {
 	sleep $away
 	start cloud cloud "$CY" -c "$W/cloud.yaml"
 	eventually 10 cloud_up
+	# nodes knock at longer and longer intervals, up to 30 s
+	eventually 60 is_ready a && eventually 60 is_ready b
 }
 
 hup_node() {
