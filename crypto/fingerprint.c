@@ -18,7 +18,8 @@ bool ca_fingerprint(const char *dir, uint8_t sha[32], char *err)
 	if (!file && errno == ENOENT)
 		return x509_fail(err, "there is no CA in %.180s yet: start the AS once", dir);
 	if (!file)
-		return x509_fail(err, "%.180s: %s", path, strerror(errno));
+		return x509_fail(err, "%.180s: %s%s", path, strerror(errno),
+				 errno == EACCES ? ": try sudo" : "");
 	good = PEM_bytes_read_bio(&der, &n, NULL, PEM_STRING_X509, file, NULL, NULL);
 	if (good)
 		sha256(sha, der, (size_t)n);

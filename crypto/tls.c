@@ -52,8 +52,8 @@ static bool root_unknown(struct tls *t, const STACK_OF(CRYPTO_BUFFER) *chain)
 
 	sha256(hash, CRYPTO_BUFFER_data(last), CRYPTO_BUFFER_len(last));
 	return x509_fail(t->error, "the server's root certificate is not the pinned one "
-			 "(pinned sha256 %s, got %s)", hex_text(want, t->pin, 32),
-			 hex_text(got, hash, 32));
+			 "(pinned sha256 %s, got %s): compare with 'cyphonic ca fingerprint' on the AS",
+			 hex_text(want, t->pin, 32), hex_text(got, hash, 32));
 }
 
 static bool chain_parse(struct tls *t, const STACK_OF(CRYPTO_BUFFER) *chain, X509 *x[CHAIN_MAX],

@@ -15,13 +15,16 @@
  * Opens a regular file whose mode has none of the bits `closed`, or -1 with a message.
  * O_NONBLOCK: a FIFO must not make the program wait.
  */
-static int open_checked(const char *file, mode_t closed, const char *chmod, char *err, size_t room)
+static int open_checked(const char *file, mode_t closed, const char *chmod, const char *missing,
+			char *err, size_t room)
 {
 	int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	struct stat st;
 
 	if (fd < 0) {
-		snprintf(err, room, "cannot be opened by user %u: %m", (unsigned)geteuid());
+		snprintf(err, room, "cannot be opened by user %u: %m%s", (unsigned)geteuid(),
+			 errno == EACCES ? " (let that user read it, and enter its directory)" :
+			 errno == ENOENT ? missing : "");
 		return -1;
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
@@ -52,7 +55,9 @@ static ssize_t read_up_to(int fd, char *to, size_t n)
 
 char *config_read_file(const char *file, size_t *n, char *err)
 {
-	int fd = open_checked(file, S_IWOTH, "o-w", err, CONFIG_MESSAGE);
+	int fd = open_checked(file, S_IWOTH, "o-w", " (-c FILE names another; "
+			      "'cyphonic print config-example' prints one to begin with)", err,
+			      CONFIG_MESSAGE);
 	char *text = fd < 0 ? NULL : malloc(CONFIG_FILE_MAX + 2);
 	ssize_t got = text ? read_up_to(fd, text, CONFIG_FILE_MAX + 1) : -1;
 
@@ -74,7 +79,8 @@ char *config_read_file(const char *file, size_t *n, char *err)
 bool config_read_password(const char *file, char *out, size_t cap, size_t *n, char *err)
 {
 	char line[PASSWORD_MAX + 3], what[200] = "";	/* + 3: "\r\n" and one octet too many */
-	int fd = open_checked(file, 077, "600", what, sizeof what);
+	int fd = open_checked(file, 077, "600", " (its first line shall be the account's password)",
+			      what, sizeof what);
 	ssize_t got = -1;
 	size_t len = 0;
 

@@ -249,7 +249,7 @@ static void show_query(FILE *out, json_t *query)
 	size_t i;
 
 	if (strcmp(text(query, "who"), "nobody") == 0)
-		fprintf(out, "\n%s: nobody answers (%s)\n", text(query, "name"), text(query, "code"));
+		fprintf(out, "\n%s: nobody answers\n", text(query, "name"));
 	else
 		fprintf(out, "\n%s: answered by the %s at %s, %s\n", text(query, "name"),
 			strcmp(text(query, "who"), "overlay") == 0 ? "overlay" : "upstream server",

@@ -248,7 +248,8 @@ bool login_flow(struct login *l, struct now now, const struct flow_event *ev,
 	case FLOW_DATA:
 		return on_data(l, now, ev->data, r, out);
 	case FLOW_CLOSED:
-		fail(l, now, "no connection, or it was closed before the answer", out);
+		fail(l, now, "no connection, or it was closed before the answer "
+		     "(does the AS run there, and is its port open?)", out);
 		break;
 	}
 	return false;
