@@ -23,7 +23,7 @@
 static int prepare(const struct house *h)
 {
 	uint8_t boot_id[16];
-	char err[ERR];
+	char err[ERR] = "cannot read /proc/sys/kernel/random/boot_id";
 
 	if (master_boot_id(boot_id) && store_mend(h->conf->state, boot_id, h->count, err))
 		return 0;
