@@ -43,7 +43,7 @@ uninstall:
 		$(foreach c,$(completions),$(DESTDIR)$(lastword $(subst :, ,$c)))
 	for p in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/}.gz; done
 	rm -rf $(DESTDIR)$(DOCDIR)
-	-rmdir $(DESTDIR)/etc/cyphonic 2>/dev/null
+	rmdir $(DESTDIR)/etc/cyphonic 2>/dev/null || true
 
 # build/cyphonic_VERSION_ARCH.deb
 deb: all
