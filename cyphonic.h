@@ -166,5 +166,7 @@ bool hex_parse(uint8_t *out, size_t n, const char *text);
 bool name_canonical(char out[NAME_SIZE], const char *name);
 /* True when name (canonical) is domain (canonical) or stands below it. */
 bool name_within(const char *name, const char *domain);
+/* Letters to insert, delete or change to make b of a (Levenshtein); of b the first 31 count. */
+unsigned text_distance(const char *a, const char *b);
 
 #endif

@@ -130,3 +130,23 @@ bool name_within(const char *name, const char *domain)
 		return false;
 	return n == d || name[n - d - 1] == '.';
 }
+
+unsigned text_distance(const char *a, const char *b)
+{
+	unsigned row[32], i, k, n = (unsigned)MIN(strlen(b), ARRAY_SIZE(row) - 1);
+
+	for (k = 0; k <= n; k++)
+		row[k] = k;
+	for (i = 0; a[i]; i++) {
+		unsigned corner = i;
+
+		row[0] = i + 1;
+		for (k = 1; k <= n; k++) {
+			unsigned change = corner + (a[i] != b[k - 1]);
+
+			corner = row[k];
+			row[k] = MIN(change, MIN(row[k], row[k - 1]) + 1);
+		}
+	}
+	return row[n];
+}

@@ -36,27 +36,6 @@ static void say(struct load *l, const yaml_node_t *node, const char *fmt, ...)
 
 #define HINT_MAX 24		/* longer words resemble no key */
 
-/* Edit distance of two words of at most HINT_MAX letters. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[HINT_MAX + 1], i, j;
-
-	for (j = 0; j <= strlen(b); j++)
-		row[j] = j;
-	for (i = 1; a[i - 1]; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i;
-		for (j = 1; j <= strlen(b); j++) {
-			unsigned change = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			row[j] = MIN(change, MIN(row[j], row[j - 1]) + 1);
-		}
-	}
-	return row[j - 1];
-}
-
 /* The key that was probably meant by word in this section: alike, or at home elsewhere. */
 static const struct key *nearest(const struct key *section, const char *word)
 {
@@ -71,7 +50,7 @@ static const struct key *nearest(const struct key *section, const char *word)
 
 		if (k->kind == KEY_SECTION_END)
 			continue;
-		d = distance(word, k->name);
+		d = text_distance(word, k->name);
 		if (d < best_distance && d < strlen(k->name) && (home == section || d == 0)) {
 			best = k;
 			best_distance = d;

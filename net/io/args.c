@@ -6,31 +6,10 @@
 
 /* ---- what was probably meant ---- */
 
-/* Letters to insert, delete or change to make b of a; b is short. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[32], i, k, n = (unsigned)MIN(strlen(b), ARRAY_SIZE(row) - 1);
-
-	for (k = 0; k <= n; k++)
-		row[k] = k;
-	for (i = 0; a[i]; i++) {
-		unsigned corner = i;
-
-		row[0] = i + 1;
-		for (k = 1; k <= n; k++) {
-			unsigned change = corner + (a[i] != b[k - 1]);
-
-			corner = row[k];
-			row[k] = MIN(change, MIN(row[k], row[k - 1]) + 1);
-		}
-	}
-	return row[n];
-}
-
 void guess_consider(struct guess *g, const char *name)
 {
 	size_t n = strlen(g->word);
-	unsigned d = n < 2 ? FAR : distance(g->word, name);
+	unsigned d = n < 2 ? FAR : text_distance(g->word, name);
 	bool begins = n >= 2 && strncmp(g->word, name, n) == 0;
 
 	if (begins)

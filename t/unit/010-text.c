@@ -190,5 +190,8 @@ int main(void)
 	test_name_lengths();
 	test_within();
 	test_numbers();
+	ok(text_distance("worker", "workers") == 1 && text_distance("", "abc") == 3 &&
+	   text_distance("kitten", "sitting") == 3 && text_distance("same", "same") == 0,
+	   "the distance of two words is what has to be typed anew");
 	return done();
 }
