@@ -11,8 +11,8 @@
  *	    node A ---- TLS: log in ----> AS	    master: rights, sockets, lock, restarts
  *	       |  \                        |	      |-- helper: CA key, password hashes, accounts
  *	       |   |                       |	      |-- reporter: metrics, level of the log
- *	       |   `--- UDP: register, --> NMS	      `-- worker 0..n: one loop, all roles each
- *	       |        ask for a path     |
+ *	       |   `--- UDP: register, --> NMS	      |-- resolver: whom this computer asks for names
+ *	       |        ask for a path     |	      `-- worker 0..n: one loop, all roles each
  *	    node B <-----------------------'	    (one box per process, see net/io/master.c)
  *
  * The rooms, from the bottom; each may look down, never up:
