@@ -79,7 +79,6 @@ static void describe_route(struct ca *ca)
 		.tunnel_key = { 3 }, .temporary_key = { 4 }, .expiry = CLOUD + 3600000,
 		.ip4 = PEER_IP4, .ip6 = { 0xfd, [15] = 6 }, .candidates_n = 1 };
 	route.candidates[0] = address_part(2, &peer);
-	strcpy(route.fqdn, "n1.cyphonic.internal");
 	node_id_of(&route.peer_id, route.fqdn);
 	identity_make(&who);
 	issue(ca, 1, &who, route.fqdn, route.ip4, route.ip6, &route.certificate);
