@@ -119,44 +119,41 @@ static void new_keys(void)
 /* A NAPT that knows one host: the place where boxes stand. */
 struct napt {
 	struct box box;
-	struct addr outside, inside;
-	struct host *host;
+	struct addr outer, inner;
 };
 
-static bool napt_out(struct box *b, struct now now, struct host *host, struct datagram *d)
+static bool napt_out(struct box *b, struct datagram *d)
 {
 	struct napt *n = (struct napt *)b;
 
-	if (d->from.family != 4)
-		return false;
-	n->inside = d->from;
-	n->host = host;
-	d->from = n->outside;
+	n->inner = d->from;
+	d->from = n->outer;
 	return true;
 }
 
-static struct host *napt_in(struct box *b, struct now now, struct datagram *d)
+static bool napt_in(struct box *b, struct datagram *d)
 {
-	struct napt *n = (struct napt *)b;
-
-	d->to = n->inside;
-	return n->host;
+	d->to = ((struct napt *)b)->inner;
+	return true;
 }
 
 static void mapped(void)
 {
 	struct lab *l = two(124, NULL);
 	struct computer *a = &l->computer[0];
-	struct napt n = { .box = { napt_out, napt_in } };
+	struct lan *lan = lan_new(l->world);
+	struct napt n = { .box = { .out = napt_out, .in = napt_in, .inside = lan,
+				   .outside = &l->world->net, .translates = true } };
 	struct registration r;
 
-	ip_parse(&n.outside, "203.0.113.9", 40000);
-	host_place(l->world, &n.outside, NULL, &n.box);
-	a->host->box = &n.box;
+	ip_parse(&n.outer, "203.0.113.9", 40000);
+	lan_place(&l->world->net, &n.outer, NULL, &n.box);
+	lan->gate[0] = &n.box;
+	host_enter(a->host, lan, "192.168.1.2", NULL);
 	computer_start(a);
 	world_run(l->world, 2 * SEC);
 	ok(registration_get(l->store, &a->node_id, &r) == STORE_OK && r.confirmed[0] && r.napt[0] &&
-	   addr_equal(&r.mapped[0], &n.outside) && !r.confirmed[1],
+	   addr_equal(&r.mapped[0], &n.outer) && !r.confirmed[1],
 	   "behind a NAPT it registers with the mapped address, known as such");
 	lab_free(l);
 }
