@@ -116,44 +116,18 @@ static void new_keys(void)
 	lab_free(l);
 }
 
-/* A NAPT that knows one host: the place where boxes stand. */
-struct napt {
-	struct box box;
-	struct addr outer, inner;
-};
-
-static bool napt_out(struct box *b, struct datagram *d)
-{
-	struct napt *n = (struct napt *)b;
-
-	n->inner = d->from;
-	d->from = n->outer;
-	return true;
-}
-
-static bool napt_in(struct box *b, struct datagram *d)
-{
-	d->to = ((struct napt *)b)->inner;
-	return true;
-}
-
 static void mapped(void)
 {
 	struct lab *l = two(124, NULL);
 	struct computer *a = &l->computer[0];
-	struct lan *lan = lan_new(l->world);
-	struct napt n = { .box = { .out = napt_out, .in = napt_in, .inside = lan,
-				   .outside = &l->world->net, .translates = true } };
+	struct napt *n = lab_napt(l, PORT_RESTRICTED, "203.0.113.9", NULL);
 	struct registration r;
 
-	ip_parse(&n.outer, "203.0.113.9", 40000);
-	lan_place(&l->world->net, &n.outer, NULL, &n.box);
-	lan->gate[0] = &n.box;
-	host_enter(a->host, lan, "192.168.1.2", NULL);
+	lab_behind(a, n, "192.168.1.2", NULL);
 	computer_start(a);
 	world_run(l->world, 2 * SEC);
 	ok(registration_get(l->store, &a->node_id, &r) == STORE_OK && r.confirmed[0] && r.napt[0] &&
-	   addr_equal(&r.mapped[0], &n.outer) && !r.confirmed[1],
+	   addr_same_ip(&r.mapped[0], &n->ip) && r.mapped[0].port != 4503 && !r.confirmed[1],
 	   "behind a NAPT it registers with the mapped address, known as such");
 	lab_free(l);
 }

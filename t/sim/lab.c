@@ -2,6 +2,7 @@
 #include "t/sim/lab.h"
 #include "crypto/cert.h"
 #include "store/db.h"
+#include "t/sim/probe.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -14,6 +15,7 @@
 
 #define PER_ACCOUNT 100
 #define PASSWORD "correct horse"
+#define LAN_DELAY 200			/* us */
 
 static char scratch[64];		/* of this process, "" until the first lab */
 static unsigned made;			/* labs in it so far */
@@ -274,6 +276,33 @@ void lab_free(struct lab *l)
 	nftw(l->dir, drop_file, 16, FTW_DEPTH | FTW_PHYS);
 	free(l->computer);
 	free(l);
+}
+
+/* ---- boxes ---- */
+
+static struct napt *proved(struct napt *n)
+{
+	if (!probe_proves(n))
+		give_up("a box is no %s", napt_kind_name(n->kind));
+	return n;
+}
+
+struct napt *lab_napt(struct lab *l, enum napt_kind kind, const char *ip, struct napt *before)
+{
+	return proved(napt_new(l->world, kind, ip, before ? before->box.inside : NULL));
+}
+
+struct napt *lab_wall(struct lab *l, enum napt_kind kind, struct napt *site)
+{
+	return proved(napt_wall(l->world, kind, 6, site ? site->box.inside : NULL, NULL));
+}
+
+void lab_behind(struct computer *c, struct napt *n, const char *ip4, const char *ip6)
+{
+	struct world *w = c->lab->world;
+
+	c->host->line = n ? (struct line){ .delay = LAN_DELAY } : w->line;
+	host_enter(c->host, n ? n->box.inside : &w->net, ip4, ip6);
 }
 
 /* ---- waiting ---- */

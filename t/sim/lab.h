@@ -6,7 +6,7 @@
 #define T_SIM_LAB_H
 
 #include "net/proto/wire.h"
-#include "t/sim/world.h"
+#include "t/sim/napt.h"
 
 struct lab;
 
@@ -67,7 +67,19 @@ bool lab_start_all(struct lab *l, uint64_t us);
 /* Registered, and the address is confirmed, by each family its host has. */
 bool computer_online(const struct computer *c);
 bool computer_wait_online(struct computer *c, uint64_t us);
-/* The AS's and NMS's boxes at once, as after a reboot of the daemon. */
+/*
+ * Boxes of the story, each proved by a probe before it is given back (some seconds pass); the
+ * test is given up when one does not do what it is called.  A NAPT of that address, public or, by
+ * before, behind another NAPT; and an IPv6 FIREWALL or ROUTER of that NAPT's site, NULL: of a new.
+ */
+struct napt *lab_napt(struct lab *l, enum napt_kind kind, const char *ip, struct napt *before);
+struct napt *lab_wall(struct lab *l, enum napt_kind kind, struct napt *site);
+/*
+ * Puts the computer behind the box, with these addresses there (NULL: not that family): its line
+ * is the LAN's from then on, the box has one to the outside.  NULL: back to the public network.
+ */
+void lab_behind(struct computer *c, struct napt *n, const char *ip4, const char *ip6);
+/* The AS's and NMS's hosts at once, as after a reboot of the daemon. */
 void cloud_stop(struct lab *l);
 void cloud_start(struct lab *l);
 
