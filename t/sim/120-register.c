@@ -120,7 +120,7 @@ static void mapped(void)
 {
 	struct lab *l = two(124, NULL);
 	struct computer *a = &l->computer[0];
-	struct napt *n = lab_napt(l, PORT_RESTRICTED, "203.0.113.9", NULL);
+	struct box *n = lab_napt(l, PORT_RESTRICTED, "203.0.113.9", NULL);
 	struct registration r;
 
 	lab_behind(a, n, "192.168.1.2", NULL);

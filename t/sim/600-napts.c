@@ -41,72 +41,66 @@ static struct addr mapped(struct probe *from, struct probe *to)
 
 static void tell(const char *who, const struct behaviour *be)
 {
-	if (!be->passes)
-		diag("%s: lets nothing pass", who);
-	else
-		diag("%s: mapping %s, filtering %s%s%s", who, depends_name(be->mapping),
-		     depends_name(be->filtering), be->translates ? "" : ", no translation",
-		     be->hairpin ? ", hairpinning" : "");
+	diag("%s: mapping %s, filtering %s", who, mapping_name(be->mapping),
+	     filtering_name(be->filtering));
 }
 
 static void each_kind(void)
 {
 	static const struct {
 		const char *name;
-		enum napt_kind kind;
-		enum depends mapping, filtering;
+		enum box_kind kind;
+		struct behaviour is;
 	} want[] = {
-		{ "full cone", FULL_CONE, ENDPOINT_INDEPENDENT, ENDPOINT_INDEPENDENT },
-		{ "restricted", RESTRICTED, ENDPOINT_INDEPENDENT, ADDRESS_DEPENDENT },
-		{ "port restricted", PORT_RESTRICTED, ENDPOINT_INDEPENDENT,
-		  ADDRESS_AND_PORT_DEPENDENT },
-		{ "symmetric", SYMMETRIC, ADDRESS_AND_PORT_DEPENDENT,
-		  ADDRESS_AND_PORT_DEPENDENT },
+		{ "full cone", FULL_CONE,
+		  { MAPPING_ENDPOINT_INDEPENDENT, FILTERING_ENDPOINT_INDEPENDENT } },
+		{ "restricted", RESTRICTED,
+		  { MAPPING_ENDPOINT_INDEPENDENT, FILTERING_ADDRESS_DEPENDENT } },
+		{ "port restricted", PORT_RESTRICTED,
+		  { MAPPING_ENDPOINT_INDEPENDENT, FILTERING_PORT_DEPENDENT } },
+		{ "symmetric", SYMMETRIC, { MAPPING_PORT_DEPENDENT, FILTERING_PORT_DEPENDENT } },
 	};
 	struct world *w = world_new(600);
-	unsigned i, pin;
+	unsigned i;
 
 	w->line = (struct line){ .delay = 20 * MS, .jitter = 5 * MS };
-	for (i = 0; i < ARRAY_SIZE(want); i++)
-		for (pin = 0; pin < 2; pin++) {
-			char ip[ADDR_TEXT];
-			struct napt *n;
-			struct behaviour be;
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
+		char ip[ADDR_TEXT];
+		struct box *b;
+		struct behaviour be;
 
-			snprintf(ip, sizeof ip, "203.0.113.%u", 10 * i + pin + 1);
-			n = napt_new(w, want[i].kind, ip, NULL);
-			n->hairpin = pin;
-			be = probe_box(n, NULL);
-			tell(want[i].name, &be);
-			ok(be.passes && be.translates && be.mapping == want[i].mapping &&
-			   be.filtering == want[i].filtering && probe_proves(n),
-			   "a %s NAPT %s hairpinning maps and filters as RFC 5780 has it",
-			   napt_kind_name(want[i].kind), pin ? "with" : "without");
-			/* a symmetric one maps the client anew, for nobody who waits there */
-			ok(be.hairpin == (pin && want[i].kind != SYMMETRIC),
-			   "%s", be.hairpin ? "its own address leads in again" :
-					      "nothing comes in again by its own address");
-		}
+		snprintf(ip, sizeof ip, "203.0.113.%u", i + 1);
+		b = box_napt(w, want[i].kind, ip, NULL);
+		be = probe_box(b, NULL);
+		tell(want[i].name, &be);
+		ok(be.mapping == want[i].is.mapping && be.filtering == want[i].is.filtering,
+		   "a %s NAPT maps and filters as it is called", want[i].name);
+		ok(probe_proves(b), "and nothing comes in again by its own address");
+		b->hairpin = true;
+		ok(probe_proves(b), want[i].kind == SYMMETRIC ?
+		   "nor with hairpinning: it maps the sender anew, which fits no filter" :
+		   "else with hairpinning");
+	}
 	world_free(w);
 }
 
 static void found_out(void)
 {
 	struct world *w = world_new(601);
-	struct napt *n = napt_new(w, FULL_CONE, "203.0.113.1", NULL);
+	struct box *b = box_napt(w, FULL_CONE, "203.0.113.1", NULL), *lossy;
 
-	n->filtering = ADDRESS_DEPENDENT;
-	ok(probe_proves(n), "a behaviour of its own is proved too");
-	n->mapping = ADDRESS_DEPENDENT;
-	ok(probe_proves(n), "be it an address dependent mapping");
-	n->box.in = n->box.out;
-	ok(!probe_proves(n), "a box that does what it should not is found out");
-	n = napt_new(w, FULL_CONE, "203.0.113.2", NULL);
-	n->box.line.loss = 1000;
-	ok(!probe_proves(n), "and so is one that lets nothing pass");
-	n = napt_new(w, SYMMETRIC, "203.0.113.3", NULL);
-	n->box.line.loss = 100;
-	ok(probe_proves(n), "a tenth lost on the line does not mislead the probe");
+	b->is.filtering = FILTERING_ADDRESS_DEPENDENT;
+	ok(probe_proves(b), "a behaviour of its own is proved too");
+	b->is.mapping = MAPPING_ADDRESS_DEPENDENT;
+	ok(probe_proves(b), "be it an address-dependent mapping");
+	b->kind = ROUTER;
+	ok(!probe_proves(b), "a box that does what it should not is found out");
+	b->kind = FULL_CONE;
+	b->line.loss = 1000;
+	ok(!probe_proves(b), "and so is one that lets nothing pass");
+	lossy = box_napt(w, SYMMETRIC, "203.0.113.2", NULL);
+	lossy->line.loss = 100;
+	ok(probe_proves(lossy), "a tenth lost on the line does not mislead the probe");
 	world_free(w);
 }
 
@@ -115,8 +109,8 @@ static void found_out(void)
 static void clocks(void)
 {
 	struct world *w = world_new(602);
-	struct napt *n = napt_new(w, FULL_CONE, "203.0.113.1", NULL);
-	struct probe *c = socket_at(w, n->box.inside, "192.168.1.2", 40000);
+	struct box *n = box_napt(w, FULL_CONE, "203.0.113.1", NULL);
+	struct probe *c = socket_at(w, n->inside, "192.168.1.2", 40000);
 	struct probe *a = socket_at(w, NULL, "198.51.100.1", 3478);
 	struct probe *b = socket_at(w, NULL, "198.51.100.2", 3478);
 	struct addr first = mapped(c, a), at;
@@ -127,7 +121,7 @@ static void clocks(void)
 	world_run(w, 118 * SEC);
 	ok(probe_once(a, &first, c), "an answered one for 118 s");
 	world_run(w, 121 * SEC);
-	ok(!probe_once(a, &first, c) && !napt_mappings(n), "after 121 s it is gone");
+	ok(!probe_once(a, &first, c) && !box_mappings(n), "after 121 s it is gone");
 	at = mapped(c, a);
 	ok(!addr_equal(&at, &first), "and the next is another");
 	world_run(w, 31 * SEC);
@@ -159,17 +153,17 @@ static void clocks(void)
 static void rebinding(void)
 {
 	struct world *w = world_new(603);
-	struct napt *n = napt_new(w, FULL_CONE, "203.0.113.1", NULL);
-	struct probe *c = socket_at(w, n->box.inside, "192.168.1.2", 40000);
+	struct box *n = box_napt(w, FULL_CONE, "203.0.113.1", NULL);
+	struct probe *c = socket_at(w, n->inside, "192.168.1.2", 40000);
 	struct probe *a = socket_at(w, NULL, "198.51.100.1", 3478);
 	struct addr old = mapped(c, a), new, third;
 
-	napt_forget(n, NULL);
+	box_forget(n, NULL);
 	ok(!probe_once(a, &old, c), "a box that forgot lets nothing in by the old mapping");
 	new = mapped(c, a);
 	ok(addr_same_ip(&new, &old) && new.port != old.port && probe_once(a, &new, c),
 	   "and makes another with the next datagram out");
-	napt_forget(n, "203.0.113.77");
+	box_forget(n, "203.0.113.77");
 	ok(!probe_once(a, &new, c), "with a new address the old one is nobody's");
 	third = mapped(c, a);
 	new = addr_of("203.0.113.77", third.port);
@@ -182,8 +176,8 @@ static void rebinding(void)
 static void ports(void)
 {
 	struct world *w = world_new(604);
-	struct napt *n = napt_new(w, PORT_RESTRICTED, "203.0.113.1", NULL);
-	struct host *h = host_at(w, n->box.inside, "192.168.1.2", NULL);
+	struct box *n = box_napt(w, PORT_RESTRICTED, "203.0.113.1", NULL);
+	struct host *h = host_at(w, n->inside, "192.168.1.2", NULL);
 	struct probe *a = socket_at(w, NULL, "198.51.100.1", 3478), *c[2];
 	bool used[65536] = { false };
 	unsigned i, twice = 0, rising = 0;
@@ -198,10 +192,10 @@ static void ports(void)
 	}
 	ok(!twice && rising > 25 && rising < 75,
 	   "100 sockets have 100 ports outside, in no order (%u of 100 rise)", rising);
-	n = napt_new(w, PORT_RESTRICTED, "203.0.113.2", NULL);
+	n = box_napt(w, PORT_RESTRICTED, "203.0.113.2", NULL);
 	n->keeps_port = true;
-	c[0] = socket_at(w, n->box.inside, "192.168.1.2", 4503);
-	c[1] = socket_at(w, n->box.inside, "192.168.1.3", 4503);
+	c[0] = socket_at(w, n->inside, "192.168.1.2", 4503);
+	c[1] = socket_at(w, n->inside, "192.168.1.3", 4503);
 	at = mapped(c[0], a);
 	before = mapped(c[1], a);
 	ok(at.port == 4503 && before.port && before.port != 4503,
@@ -214,11 +208,11 @@ static void ports(void)
 static void lans(void)
 {
 	struct world *w = world_new(605);
-	struct napt *one = napt_new(w, PORT_RESTRICTED, "203.0.113.1", NULL);
-	struct napt *two = napt_new(w, PORT_RESTRICTED, "203.0.113.2", NULL);
-	struct probe *a = socket_at(w, one->box.inside, "192.168.1.2", 4503);
-	struct probe *b = socket_at(w, one->box.inside, "192.168.1.3", 4503);
-	struct probe *c = socket_at(w, two->box.inside, "192.168.1.3", 4503);
+	struct box *one = box_napt(w, PORT_RESTRICTED, "203.0.113.1", NULL);
+	struct box *two = box_napt(w, PORT_RESTRICTED, "203.0.113.2", NULL);
+	struct probe *a = socket_at(w, one->inside, "192.168.1.2", 4503);
+	struct probe *b = socket_at(w, one->inside, "192.168.1.3", 4503);
+	struct probe *c = socket_at(w, two->inside, "192.168.1.3", 4503);
 	struct probe *far = socket_at(w, NULL, "198.51.100.1", 3478);
 	struct addr to = probe_addr(b, 4), at;
 	uint64_t began = w->time;
@@ -260,19 +254,19 @@ static void nested(void)
 	for (outer = FULL_CONE; outer <= SYMMETRIC; outer++)
 		for (inner = FULL_CONE; inner <= SYMMETRIC; inner++) {
 			char ip[ADDR_TEXT];
-			struct napt *cgnat, *home;
+			struct box *cgnat, *home;
 			struct behaviour be;
 
 			snprintf(ip, sizeof ip, "203.0.113.%u", 10 * outer + inner + 1);
-			cgnat = napt_new(w, outer, ip, NULL);
-			home = napt_new(w, inner, "100.64.0.2", cgnat->box.inside);
+			cgnat = box_napt(w, outer, ip, NULL);
+			home = box_napt(w, inner, "100.64.0.2", cgnat->inside);
 			be = probe_box(home, &w->net);
-			if (be.passes && be.translates && be.mapping == MAX(home->mapping, cgnat->mapping) &&
-			    be.filtering == MAX(home->filtering, cgnat->filtering) &&
+			if (be.mapping == MAX(home->is.mapping, cgnat->is.mapping) &&
+			    be.filtering == MAX(home->is.filtering, cgnat->is.filtering) &&
 			    probe_proves(home) && probe_proves(cgnat))
 				good++;
 			else
-				tell(napt_kind_name(inner), &be);
+				tell(box_kind_name(inner), &be);
 		}
 	ok(good == 16, "of a NAPT behind a CGNAT the stricter counts, in 16 pairs (%u)", good);
 	world_free(w);
@@ -281,13 +275,13 @@ static void nested(void)
 static void one_provider(void)
 {
 	struct world *w = world_new(607);
-	struct napt *cgnat = napt_new(w, FULL_CONE, "203.0.113.1", NULL);
-	struct napt *one = napt_new(w, FULL_CONE, "100.64.0.2", cgnat->box.inside);
-	struct napt *two = napt_new(w, FULL_CONE, "100.64.0.3", cgnat->box.inside);
-	struct probe *a = socket_at(w, one->box.inside, "192.168.1.2", 4503);
-	struct probe *b = socket_at(w, two->box.inside, "192.168.1.2", 4503);
+	struct box *cgnat = box_napt(w, FULL_CONE, "203.0.113.1", NULL);
+	struct box *one = box_napt(w, FULL_CONE, "100.64.0.2", cgnat->inside);
+	struct box *two = box_napt(w, FULL_CONE, "100.64.0.3", cgnat->inside);
+	struct probe *a = socket_at(w, one->inside, "192.168.1.2", 4503);
+	struct probe *b = socket_at(w, two->inside, "192.168.1.2", 4503);
 	struct probe *far = socket_at(w, NULL, "198.51.100.1", 3478);
-	struct probe *near = socket_at(w, cgnat->box.inside, "100.64.0.99", 3478);
+	struct probe *near = socket_at(w, cgnat->inside, "100.64.0.99", 3478);
 	struct addr at, inside;
 
 	at = mapped(b, far);
@@ -300,7 +294,7 @@ static void one_provider(void)
 	cgnat->hairpin = true;
 	ok(probe_reaches(a, &at, b) && addr_same_ip(&b->from, &cgnat->ip),
 	   "else by that too, from the CGNAT's address");
-	napt_forget(cgnat, NULL);
+	box_forget(cgnat, NULL);
 	ok(!probe_once(far, &at, b), "a CGNAT that forgets cuts off the homes behind it");
 	world_free(w);
 }
@@ -315,9 +309,9 @@ static struct addr addr6(const struct probe *p)
 static void firewall(void)
 {
 	struct world *w = world_new(608);
-	struct napt *n = napt_new(w, SYMMETRIC, "203.0.113.1", NULL);
-	struct napt *wall = napt_wall(w, FIREWALL, 6, n->box.inside, NULL);
-	struct host *h = host_at(w, n->box.inside, "192.168.1.2", "2001:db8:a::2");
+	struct box *n = box_napt(w, SYMMETRIC, "203.0.113.1", NULL);
+	struct box *wall = box_wall(w, FIREWALL, 6, n->inside, NULL);
+	struct host *h = host_at(w, n->inside, "192.168.1.2", "2001:db8:a::2");
 	struct host *out = host_at(w, NULL, "198.51.100.1", "2001:db8:b::1");
 	struct probe *c = probe_new(w, h, 4503), *second = probe_new(w, h, 4504);
 	struct probe *a = probe_new(w, out, 3478), *a2 = probe_new(w, out, 3479);
@@ -338,23 +332,22 @@ static void firewall(void)
 	ok(addr_same_ip(&at, &n->ip), "over IPv4 the same host is translated");
 	be = probe_box(wall, NULL);
 	tell("firewall", &be);
-	ok(be.passes && !be.translates && be.mapping == ENDPOINT_INDEPENDENT &&
-	   be.filtering == ADDRESS_AND_PORT_DEPENDENT && probe_proves(wall),
-	   "in RFC 5780's words: no mapping, filtering address and port dependent");
+	ok(be.mapping == MAPPING_NONE && be.filtering == FILTERING_PORT_DEPENDENT &&
+	   probe_proves(wall), "the probe finds no mapping, and filtering by address and port");
 	world_free(w);
 }
 
 static void two_firewalls(void)
 {
 	struct world *w = world_new(609);
-	struct napt *one = napt_wall(w, FIREWALL, 6, NULL, NULL);
-	struct napt *two = napt_wall(w, FIREWALL, 6, NULL, NULL);
-	struct napt *plain = napt_wall(w, ROUTER, 6, NULL, NULL);
-	struct host *ha = host_at(w, one->box.inside, NULL, "2001:db8:a::2"), *far;
+	struct box *one = box_wall(w, FIREWALL, 6, NULL, NULL);
+	struct box *two = box_wall(w, FIREWALL, 6, NULL, NULL);
+	struct box *plain = box_wall(w, ROUTER, 6, NULL, NULL);
+	struct host *ha = host_at(w, one->inside, NULL, "2001:db8:a::2"), *far;
 	struct probe *a = probe_new(w, ha, 4503);
-	struct probe *a2 = probe_new(w, host_at(w, one->box.inside, NULL, "2001:db8:a::3"), 4503);
-	struct probe *b = probe_new(w, host_at(w, two->box.inside, NULL, "2001:db8:b::2"), 4503);
-	struct probe *c = probe_new(w, host_at(w, plain->box.inside, NULL, "2001:db8:c::2"), 4503);
+	struct probe *a2 = probe_new(w, host_at(w, one->inside, NULL, "2001:db8:a::3"), 4503);
+	struct probe *b = probe_new(w, host_at(w, two->inside, NULL, "2001:db8:b::2"), 4503);
+	struct probe *c = probe_new(w, host_at(w, plain->inside, NULL, "2001:db8:c::2"), 4503);
 	struct addr at_a = addr6(a), at_b = addr6(b), at_c = addr6(c), neighbour = addr6(a2);
 	uint64_t began = w->time;
 
@@ -370,7 +363,7 @@ static void two_firewalls(void)
 	at_a = addr6(a);
 	ok(probe_once(probe_new(w, far, 1), &at_a, a), "who leaves the LAN is reached where it went");
 	at_b = addr6(b);
-	host_enter(ha, one->box.inside, NULL, "2001:db8:a::2");
+	host_enter(ha, one->inside, NULL, "2001:db8:a::2");
 	ok(!probe_once(probe_new(w, far, 2), &at_a, a), "and no longer when it is back");
 	world_free(w);
 }
@@ -381,7 +374,7 @@ struct guard {
 	struct lab *l;
 	struct addr seen;
 	unsigned pieces;
-	struct napt *forgets;		/* with the second piece */
+	struct box *forgets;		/* with the second piece */
 };
 
 static enum fate look(void *arg, const struct datagram *d)
@@ -393,16 +386,16 @@ static enum fate look(void *arg, const struct datagram *d)
 	if (g->l->as->seat[0].flows)
 		g->seen = g->l->as->seat[0].flows->to;
 	if (++g->pieces == 2 && g->forgets)
-		napt_forget(g->forgets, NULL);
+		box_forget(g->forgets, NULL);
 	return PASS;
 }
 
 static void streams(void)
 {
 	struct lab *l = lab_new(&(struct lab_wish){ .seed = 610, .computers = 4 });
-	struct napt *cgnat = lab_napt(l, SYMMETRIC, "203.0.113.1", NULL);
-	struct napt *home = lab_napt(l, PORT_RESTRICTED, "100.64.0.2", cgnat);
-	struct napt *wall = lab_wall(l, FIREWALL, home);
+	struct box *cgnat = lab_napt(l, SYMMETRIC, "203.0.113.1", NULL);
+	struct box *home = lab_napt(l, PORT_RESTRICTED, "100.64.0.2", cgnat);
+	struct box *wall = lab_wall(l, FIREWALL, home);
 	struct computer *c = l->computer;
 	struct guard g = { .l = l };
 	unsigned i;

@@ -3,7 +3,7 @@
  * is named by a number in events, as it may be gone when they happen.  Boxes are asked once,
  * when a stream is opened; one that forgets breaks it.
  */
-#include "t/sim/world.h"
+#include "t/sim/boxes.h"
 #include <stdlib.h>
 
 #define SENT_AGAIN (200 * MS)		/* what the loss of a piece costs a stream */

@@ -280,29 +280,29 @@ void lab_free(struct lab *l)
 
 /* ---- boxes ---- */
 
-static struct napt *proved(struct napt *n)
+static struct box *proved(struct box *b)
 {
-	if (!probe_proves(n))
-		give_up("a box is no %s", napt_kind_name(n->kind));
-	return n;
+	if (!probe_proves(b))
+		give_up("a box is no %s", box_kind_name(b->kind));
+	return b;
 }
 
-struct napt *lab_napt(struct lab *l, enum napt_kind kind, const char *ip, struct napt *before)
+struct box *lab_napt(struct lab *l, enum box_kind kind, const char *ip, struct box *before)
 {
-	return proved(napt_new(l->world, kind, ip, before ? before->box.inside : NULL));
+	return proved(box_napt(l->world, kind, ip, before ? before->inside : NULL));
 }
 
-struct napt *lab_wall(struct lab *l, enum napt_kind kind, struct napt *site)
+struct box *lab_wall(struct lab *l, enum box_kind kind, struct box *site)
 {
-	return proved(napt_wall(l->world, kind, 6, site ? site->box.inside : NULL, NULL));
+	return proved(box_wall(l->world, kind, 6, site ? site->inside : NULL, NULL));
 }
 
-void lab_behind(struct computer *c, struct napt *n, const char *ip4, const char *ip6)
+void lab_behind(struct computer *c, struct box *b, const char *ip4, const char *ip6)
 {
 	struct world *w = c->lab->world;
 
-	c->host->line = n ? (struct line){ .delay = LAN_DELAY } : w->line;
-	host_enter(c->host, n ? n->box.inside : &w->net, ip4, ip6);
+	c->host->line = b ? (struct line){ .delay = LAN_DELAY } : w->line;
+	host_enter(c->host, b ? b->inside : &w->net, ip4, ip6);
 }
 
 /* ---- waiting ---- */

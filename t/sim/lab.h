@@ -6,7 +6,7 @@
 #define T_SIM_LAB_H
 
 #include "net/proto/wire.h"
-#include "t/sim/napt.h"
+#include "t/sim/boxes.h"
 
 struct lab;
 
@@ -70,15 +70,16 @@ bool computer_wait_online(struct computer *c, uint64_t us);
 /*
  * Boxes of the story, each proved by a probe before it is given back (some seconds pass); the
  * test is given up when one does not do what it is called.  A NAPT of that address, public or, by
- * before, behind another NAPT; and an IPv6 FIREWALL or ROUTER of that NAPT's site, NULL: of a new.
+ * before, behind another NAPT; and an IPv6 FIREWALL or ROUTER of that NAPT's site (before hosts
+ * go there), NULL: of a new one.
  */
-struct napt *lab_napt(struct lab *l, enum napt_kind kind, const char *ip, struct napt *before);
-struct napt *lab_wall(struct lab *l, enum napt_kind kind, struct napt *site);
+struct box *lab_napt(struct lab *l, enum box_kind kind, const char *ip, struct box *before);
+struct box *lab_wall(struct lab *l, enum box_kind kind, struct box *site);
 /*
  * Puts the computer behind the box, with these addresses there (NULL: not that family): its line
  * is the LAN's from then on, the box has one to the outside.  NULL: back to the public network.
  */
-void lab_behind(struct computer *c, struct napt *n, const char *ip4, const char *ip6);
+void lab_behind(struct computer *c, struct box *b, const char *ip4, const char *ip6);
 /* The AS's and NMS's hosts at once, as after a reboot of the daemon. */
 void cloud_stop(struct lab *l);
 void cloud_start(struct lab *l);

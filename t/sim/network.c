@@ -3,7 +3,7 @@
  * tree with the public one at its root: what is for nobody here goes out by the gate, what is
  * for a box goes in by it, and each line on the way takes its time and its toll.
  */
-#include "t/sim/world.h"
+#include "t/sim/boxes.h"
 #include <stdlib.h>
 
 /* ---- addresses ---- */
@@ -62,7 +62,7 @@ static void settle(struct host *h, const struct addr *ip)
 	struct box *gate;
 
 	lan_place(lan, ip, h, NULL);
-	while ((gate = gate_of(lan, ip)) && !gate->translates) {
+	while ((gate = gate_of(lan, ip)) && !gate->ip.family) {
 		lan = gate->outside;
 		lan_place(lan, ip, NULL, gate);
 	}
@@ -76,7 +76,7 @@ static void unsettle(struct host *h, struct addr *ip)
 	if (!ip->family)
 		return;
 	lan_leave(lan, ip);
-	while ((gate = gate_of(lan, ip)) && !gate->translates) {
+	while ((gate = gate_of(lan, ip)) && !gate->ip.family) {
 		lan = gate->outside;
 		lan_leave(lan, ip);
 	}
@@ -144,7 +144,7 @@ void network_free(struct world *w)
 
 	while ((b = w->boxes)) {
 		w->boxes = b->next;
-		b->free(b);
+		box_free(b);
 	}
 	while ((lan = w->net.next)) {
 		w->net.next = lan->next;
@@ -285,9 +285,9 @@ void world_arrive(struct world *w, struct event *e)
 		deliver(w, place->host, e);
 	else if (!b)
 		w->astray++;		/* who was there is gone */
-	else if (place && b->in(b, &d))
+	else if (place && box_in(b, &d))
 		forward(w, b->inside, &d, NULL, &none, PASS);
-	else if (!place && b->out(b, &d))
+	else if (!place && box_out(b, &d))
 		forward(w, b->outside, &d, b, &b->line, PASS);
 }
 
@@ -307,7 +307,7 @@ void world_trail(struct datagram *d, struct host *from, struct trail *trail)
 			return;
 		}
 		b = place ? place->box : gate_of(lan, &d->to);
-		if (!b || !(place ? b->in(b, d) : b->out(b, d)))
+		if (!b || !(place ? box_in(b, d) : box_out(b, d)))
 			return;
 		trail->box[trail->n++] = b;
 		lan = place ? b->inside : b->outside;

@@ -128,12 +128,12 @@ static struct host *guest(struct world *w, struct lan *lan, const char *ip4, con
 	return h;
 }
 
-static void invite(struct party *p, struct napt *n, struct lan *vantage)
+static void invite(struct party *p, struct box *box, struct lan *vantage)
 {
-	struct world *w = n->box.world;
+	struct world *w = box->world;
 	struct host *a = guest(w, vantage, "198.51.100.1", "2001:db8:fffe::1");
 	struct host *b = guest(w, vantage, "198.51.100.2", "2001:db8:fffe::2");
-	struct host *c = guest(w, n->box.inside, "192.168.255.254", "2001:db8:ffff::1");
+	struct host *c = guest(w, box->inside, "192.168.255.254", "2001:db8:ffff::1");
 	uint16_t i;
 
 	for (i = 0; i < 2; i++) {
@@ -141,10 +141,10 @@ static void invite(struct party *p, struct napt *n, struct lan *vantage)
 		p->b[i] = probe_new(w, b, (uint16_t)(3478 + i));
 	}
 	/* ports the box knows nothing of from the last time */
-	i = (uint16_t)(20000 + n->made % 10000 * 2);
+	i = (uint16_t)(20000 + box->made % 10000 * 2);
 	p->client = probe_new(w, c, i);
 	p->other = probe_new(w, c, i + 1);
-	p->family = n->box.inside->gate[1] == &n->box ? 6 : 4;
+	p->family = box->inside->gate[1] == box ? 6 : 4;
 }
 
 static void dismiss(struct probe *p)
@@ -163,43 +163,53 @@ static struct addr seen_by(const struct party *p, struct probe *server)
 	return probe_reaches(p->client, &to, server) ? server->from : (struct addr){ 0 };
 }
 
-static struct behaviour find_out(const struct party *p)
+static enum filtering find_filtering(const struct party *p, const struct addr *mapped)
 {
-	struct addr own = probe_addr(p->client, p->family);
-	struct addr a1 = seen_by(p, p->a[0]), b1, b2, other;
-	struct behaviour be = { .passes = a1.family, .translates = !addr_equal(&a1, &own) };
-
-	/* filtering first: nothing went to B or to A's other port yet */
-	if (probe_reaches(p->b[1], &a1, p->client))
-		be.filtering = ENDPOINT_INDEPENDENT;
-	else if (probe_reaches(p->a[1], &a1, p->client))
-		be.filtering = ADDRESS_DEPENDENT;
-	else
-		be.filtering = ADDRESS_AND_PORT_DEPENDENT;
-	b1 = seen_by(p, p->b[0]);
-	b2 = seen_by(p, p->b[1]);
-	if (addr_equal(&a1, &b1) && addr_equal(&a1, &b2))
-		be.mapping = ENDPOINT_INDEPENDENT;
-	else
-		be.mapping = addr_equal(&b1, &b2) ? ADDRESS_DEPENDENT : ADDRESS_AND_PORT_DEPENDENT;
-	/* each opens its side to the other, or a restricted one would seem to do no hairpin */
-	other = probe_addr(p->a[0], p->family);
-	if (!be.translates || !probe_reaches(p->other, &other, p->a[0]))
-		return be;
-	other = p->a[0]->from;
-	probe_once(p->client, &other, p->other);
-	be.hairpin = probe_reaches(p->other, &a1, p->client);
-	return be;
+	if (probe_reaches(p->b[1], mapped, p->client))
+		return FILTERING_ENDPOINT_INDEPENDENT;
+	return probe_reaches(p->a[1], mapped, p->client) ? FILTERING_ADDRESS_DEPENDENT :
+							   FILTERING_PORT_DEPENDENT;
 }
 
-struct behaviour probe_box(struct napt *n, struct lan *vantage)
+static enum mapping find_mapping(const struct party *p, const struct addr *a1)
 {
+	struct addr own = probe_addr(p->client, p->family);
+	struct addr b1 = seen_by(p, p->b[0]), b2 = seen_by(p, p->b[1]);
+
+	if (!b1.family || !b2.family)
+		return MAPPING_UNKNOWN;
+	if (addr_equal(a1, &b1) && addr_equal(a1, &b2))
+		return addr_equal(a1, &own) ? MAPPING_NONE : MAPPING_ENDPOINT_INDEPENDENT;
+	return addr_equal(&b1, &b2) ? MAPPING_ADDRESS_DEPENDENT : MAPPING_PORT_DEPENDENT;
+}
+
+static bool find_hairpin(const struct party *p, const struct addr *mapped)
+{
+	struct addr to = probe_addr(p->a[0], p->family);
+
+	/* each opens its side to the other, or one that restricts would seem to do no hairpin */
+	if (!probe_reaches(p->other, &to, p->a[0]))
+		return false;
+	to = p->a[0]->from;
+	probe_once(p->client, &to, p->other);
+	return probe_reaches(p->other, mapped, p->client);
+}
+
+static struct behaviour visit(struct box *b, struct lan *vantage, bool *hairpin)
+{
+	struct behaviour be = { 0 };
 	struct party p;
-	struct behaviour be;
+	struct addr mapped;
 	unsigned i;
 
-	invite(&p, n, vantage ? vantage : n->box.outside);
-	be = find_out(&p);
+	invite(&p, b, vantage ? vantage : b->outside);
+	mapped = seen_by(&p, p.a[0]);
+	if (mapped.family) {
+		/* filtering first: nothing went to B or to A's other port yet */
+		be.filtering = find_filtering(&p, &mapped);
+		be.mapping = find_mapping(&p, &mapped);
+		*hairpin = be.mapping != MAPPING_NONE && find_hairpin(&p, &mapped);
+	}
 	for (i = 0; i < 2; i++) {
 		dismiss(p.a[i]);
 		dismiss(p.b[i]);
@@ -209,14 +219,21 @@ struct behaviour probe_box(struct napt *n, struct lan *vantage)
 	return be;
 }
 
-bool probe_proves(struct napt *n)
+struct behaviour probe_box(struct box *b, struct lan *vantage)
 {
-	struct behaviour be = probe_box(n, NULL);
-	/* two mappings that depend on the far end never fit each other's filter */
-	bool hairpin = n->hairpin && n->box.translates &&
-		       (n->mapping == ENDPOINT_INDEPENDENT ||
-			n->filtering == ENDPOINT_INDEPENDENT);
+	bool hairpin;
 
-	return be.passes && be.translates == n->box.translates && be.mapping == n->mapping &&
-	       be.filtering == n->filtering && be.hairpin == hairpin;
+	return visit(b, vantage, &hairpin);
+}
+
+bool probe_proves(struct box *b)
+{
+	bool hairpin = false;
+	struct behaviour be = visit(b, NULL, &hairpin);
+	/* two mappings that depend on the far end never fit each other's filter */
+	bool fits = b->is.mapping == MAPPING_ENDPOINT_INDEPENDENT ||
+		    b->is.filtering == FILTERING_ENDPOINT_INDEPENDENT;
+
+	return be.mapping == b->is.mapping && be.filtering == b->is.filtering &&
+	       hairpin == (b->hairpin && b->ip.family && fits);
 }

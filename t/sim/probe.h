@@ -5,7 +5,7 @@
 #ifndef T_SIM_PROBE_H
 #define T_SIM_PROBE_H
 
-#include "t/sim/napt.h"
+#include "t/sim/boxes.h"
 
 /* A UDP socket on a host, of both families. */
 struct probe {
@@ -27,18 +27,13 @@ bool probe_reaches(struct probe *from, const struct addr *to, struct probe *at);
 /* One time only, at->heard counts from 0. */
 bool probe_once(struct probe *from, const struct addr *to, struct probe *at);
 
-struct behaviour {
-	bool passes;			/* at all; the rest means something then */
-	bool translates, hairpin;
-	enum depends mapping, filtering;
-};
-
 /*
  * What the box does to a host behind it and two hosts on that network (NULL: the one just
  * outside; the public one shows what the boxes before it make of it).  Takes some seconds.
+ * All unknown: nothing passes.
  */
-struct behaviour probe_box(struct napt *n, struct lan *vantage);
-/* It does what its settings say. */
-bool probe_proves(struct napt *n);
+struct behaviour probe_box(struct box *b, struct lan *vantage);
+/* It does what its settings say, and hairpins as they say. */
+bool probe_proves(struct box *b);
 
 #endif

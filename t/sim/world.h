@@ -3,7 +3,7 @@
  *
  *   world   the clock, the queue of events, the dice, the network
  *   lan     a network: addresses mean something on one alone; the public one is world->net
- *   box     a NAPT, firewall or router between two of them
+ *   box     a NAPT, firewall or router between two of them, see boxes.h
  *   host    addresses and a line to its network
  *   process a role on a host with its workers, its helper, its TUN device
  *   seat    one worker's instance
@@ -25,6 +25,7 @@
 #define TICKS_MAX 100		/* at one instant; beyond, the role spins */
 
 struct process;
+struct box;
 struct host;
 struct lan;
 struct world;
@@ -56,21 +57,6 @@ enum fate { PASS, LOSE, DOUBLE, DELAY };
 typedef enum fate spy_fn(void *arg, const struct datagram *d);
 
 #define DELAYED (50 * MS)		/* what DELAY adds: later datagrams overtake */
-
-/* A NAPT, firewall or router between two networks: see napt.h. */
-struct box {
-	struct box *next;
-	struct world *world;
-	struct lan *inside, *outside;
-	struct line line;
-	bool translates;		/* addresses of the inside mean nothing outside */
-	uint64_t forgot;		/* times it lost what it knew: streams through it break */
-	/* One leaves: may change d->from.  False: dropped. */
-	bool (*out)(struct box *b, struct datagram *d);
-	/* One came from outside: may change d->to.  False: dropped. */
-	bool (*in)(struct box *b, struct datagram *d);
-	void (*free)(struct box *b);
-};
 
 /* An address of a network and who has it. */
 struct place {
