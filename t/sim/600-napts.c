@@ -429,6 +429,37 @@ static void streams(void)
 	lab_free(l);
 }
 
+/* ---- a process with two ports, where relays will stand ---- */
+
+static void relays(void)
+{
+	struct lab *l = lab_new(&(struct lab_wish){ .seed = 611, .computers = 1, .relays = 2,
+						    .trs = &role_probe });
+	struct box *home = lab_napt(l, PORT_RESTRICTED, "203.0.113.1", NULL);
+	struct probe *c = socket_at(l->world, home->inside, "192.168.1.2", 4503), *trs[2];
+	struct addr at, to;
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		process_start(l->relay[i].trs, (char[256]){ 0 });
+		trs[i] = l->relay[i].trs->seat[0].self;
+		trs[i]->process = l->relay[i].trs;
+	}
+	at = mapped(c, trs[0]);
+	ok(trs[0]->port == PORT_MAIN && trs[0]->to.port == 4502, "a relay is spoken to by its port");
+	ok(!addr_same_ip(&l->relay[0].host->ip4, &l->relay[1].host->ip4) &&
+	   !probe_once(trs[1], &at, c), "and another has another address");
+	to = probe_addr(trs[0], 4);
+	to.port = 3478;
+	ok(probe_once(c, &to, trs[0]) && trs[0]->port == PORT_STUN && addr_equal(&trs[0]->from, &at),
+	   "its second port is told from the first");
+	c->heard = 0;
+	probe_say_by(trs[0], PORT_STUN, &at, 7);
+	world_run(l->world, SEC);
+	ok(c->heard && c->number == 7 && addr_equal(&c->from, &to), "and answers leave by it");
+	lab_free(l);
+}
+
 int main(void)
 {
 	each_kind();
@@ -442,5 +473,6 @@ int main(void)
 	firewall();
 	two_firewalls();
 	streams();
+	relays();
 	return done();
 }

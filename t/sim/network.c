@@ -232,7 +232,7 @@ void world_send(struct seat *s, const struct out_item *item)
 
 	if (!d.from.family)
 		d.from = d.to.family == 4 ? h->ip4 : h->ip6;
-	d.from.port = s->process->udp;
+	d.from.port = item->port == PORT_STUN ? s->process->udp2 : s->process->udp;
 	/* sent from an address that was taken away, or over a family there is none of */
 	if (!addr_same_ip(&d.from, d.to.family == 4 ? &h->ip4 : &h->ip6) || !d.from.family) {
 		s->process->world->astray++;
@@ -247,9 +247,9 @@ void world_send(struct seat *s, const struct out_item *item)
 
 struct process *host_listener(const struct host *h, uint16_t port, bool tcp)
 {
-	struct process *p = h ? h->processes : NULL;
+	struct process *p = h && port ? h->processes : NULL;
 
-	while (p && (tcp ? p->tcp : p->udp) != port)
+	while (p && (tcp ? p->tcp != port : p->udp != port && p->udp2 != port))
 		p = p->next;
 	return p;
 }

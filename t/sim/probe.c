@@ -44,6 +44,7 @@ static void hear(void *self, struct now now, struct batch *in, struct outbox *ou
 	struct probe *p = self;
 
 	p->heard++;
+	p->port = in->port;
 	p->from = in->from;
 	p->to = in->to;
 	p->number = in->len >= 4 ? get32(in->buf) : 0;
@@ -51,7 +52,7 @@ static void hear(void *self, struct now now, struct batch *in, struct outbox *ou
 	p->verdicts.count[V_DELIVERED]++;
 }
 
-static const struct role role_probe = {
+const struct role role_probe = {
 	.name = "probe", .open = open_probe, .close = close_probe, .tick = tick_probe,
 	.input = hear, .expiry = no_expiry, .verdicts = verdicts_of,
 };
@@ -80,13 +81,19 @@ struct addr probe_addr(const struct probe *p, unsigned family)
 	return a;
 }
 
-void probe_say(struct probe *p, const struct addr *to, uint32_t number)
+void probe_say_by(struct probe *p, enum port port, const struct addr *to, uint32_t number)
 {
 	uint8_t text[4];
-	struct out_item item = { .kind = OUT_DATAGRAM, .to = *to, .buf = text, .len = sizeof text };
+	struct out_item item = { .kind = OUT_DATAGRAM, .port = port, .to = *to, .buf = text,
+				 .len = sizeof text };
 
 	put32(text, number);
 	world_send(&p->process->seat[0], &item);
+}
+
+void probe_say(struct probe *p, const struct addr *to, uint32_t number)
+{
+	probe_say_by(p, PORT_MAIN, to, number);
 }
 
 static bool heard(void *arg)

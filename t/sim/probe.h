@@ -11,17 +11,23 @@
 struct probe {
 	struct process *process;
 	unsigned heard;
-	struct addr from, to;		/* of the newest datagram */
+	enum port port;			/* of the newest datagram */
+	struct addr from, to;
 	uint32_t number;		/* in it */
 	uint64_t when;
 	struct verdicts verdicts;
 };
+
+/* The role of its process, whose seat's self it is. */
+extern const struct role role_probe;
 
 /* The world's. */
 struct probe *probe_new(struct world *w, struct host *h, uint16_t port);
 /* Its address on its host. */
 struct addr probe_addr(const struct probe *p, unsigned family);
 void probe_say(struct probe *p, const struct addr *to, uint32_t number);
+/* The same from a port of its process. */
+void probe_say_by(struct probe *p, enum port port, const struct addr *to, uint32_t number);
 /* Says it, at most three times, until `at` hears it: from where is in at->from then. */
 bool probe_reaches(struct probe *from, const struct addr *to, struct probe *at);
 /* One time only, at->heard counts from 0. */

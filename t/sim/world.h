@@ -136,7 +136,7 @@ struct process {
 	const struct helper *helper;
 	struct config conf;
 	struct store *store;
-	uint16_t udp, tcp;		/* ports it has on its host, 0: none */
+	uint16_t udp, udp2, tcp;	/* ports it has on its host, 0: none; udp2: PORT_STUN */
 	unsigned workers;
 	struct seat seat[SEATS_MAX];
 	void *clerk;			/* the helper's instance */
