@@ -129,6 +129,10 @@ static void mapped(void)
 	ok(registration_get(l->store, &a->node_id, &r) == STORE_OK && r.confirmed[0] && r.napt[0] &&
 	   addr_same_ip(&r.mapped[0], &n->ip) && r.mapped[0].port != 4503 && !r.confirmed[1],
 	   "behind a NAPT it registers with the mapped address, known as such");
+	box_forget(n, "203.0.113.10");
+	world_run(l->world, 45 * SEC);
+	ok(registration_get(l->store, &a->node_id, &r) == STORE_OK && r.confirmed[0] &&
+	   addr_same_ip(&r.mapped[0], &n->ip), "and soon with another, when the NAPT got one");
 	lab_free(l);
 }
 

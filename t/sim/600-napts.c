@@ -310,8 +310,8 @@ static void firewall(void)
 {
 	struct world *w = world_new(608);
 	struct box *n = box_napt(w, SYMMETRIC, "203.0.113.1", NULL);
-	struct box *wall = box_wall(w, FIREWALL, 6, n->inside, NULL);
 	struct host *h = host_at(w, n->inside, "192.168.1.2", "2001:db8:a::2");
+	struct box *wall = box_wall(w, FIREWALL, 6, n->inside, NULL);
 	struct host *out = host_at(w, NULL, "198.51.100.1", "2001:db8:b::1");
 	struct probe *c = probe_new(w, h, 4503), *second = probe_new(w, h, 4504);
 	struct probe *a = probe_new(w, out, 3478), *a2 = probe_new(w, out, 3479);

@@ -263,10 +263,11 @@ struct box *box_wall(struct world *w, enum box_kind kind, unsigned family, struc
 	struct box *b = box_new(w, kind, inside, outside);
 
 	b->inside->gate[family == 6] = b;
+	lan_settle(w, b->inside);
 	return b;
 }
 
-static void settle(struct box *b, const char *ip)
+static void take_address(struct box *b, const char *ip)
 {
 	if (!ip_parse(&b->ip, ip, 0))
 		abort();
@@ -277,7 +278,7 @@ struct box *box_napt(struct world *w, enum box_kind kind, const char *ip, struct
 {
 	struct box *b = box_new(w, kind, NULL, outside);
 
-	settle(b, ip);
+	take_address(b, ip);
 	b->inside->gate[b->ip.family == 6] = b;
 	return b;
 }
@@ -289,7 +290,7 @@ void box_forget(struct box *b, const char *ip)
 	if (!ip)
 		return;
 	lan_leave(b->outside, &b->ip);
-	settle(b, ip);
+	take_address(b, ip);
 }
 
 void box_free(struct box *b)

@@ -44,7 +44,7 @@ struct box {
  * stands behind that one).  Hosts go to its inside.  Boxes are the world's, which frees them.
  */
 struct box *box_napt(struct world *w, enum box_kind kind, const char *ip, struct lan *outside);
-/* FIREWALL or ROUTER for one family of the network inside (NULL: a new one).  Before hosts go in. */
+/* FIREWALL or ROUTER for one family of the network inside (NULL: a new one). */
 struct box *box_wall(struct world *w, enum box_kind kind, unsigned family, struct lan *inside,
 		     struct lan *outside);
 /* All mappings are lost, as by a restart; its address may change with them (NULL: stays). */

@@ -1,6 +1,7 @@
 /*
  * lab.h - the cast of every story: one cloud host with AS and NMS, perhaps relays on hosts of
- * their own, and computers that run a node.  Programs on a computer ping, resolve names and see what comes out of the TUN device.
+ * their own, and computers that run a node.  Programs on a computer ping, resolve names and see
+ * what comes out of the TUN device.
  */
 #ifndef T_SIM_LAB_H
 #define T_SIM_LAB_H
@@ -86,8 +87,8 @@ bool computer_wait_online(struct computer *c, uint64_t us);
 /*
  * Boxes of the story, each proved by a probe before it is given back (some seconds pass); the
  * test is given up when one does not do what it is called.  A NAPT of that address, public or, by
- * before, behind another NAPT; and an IPv6 FIREWALL or ROUTER of that NAPT's site (before hosts
- * go there), NULL: of a new one.
+ * before, behind another NAPT; and an IPv6 FIREWALL or ROUTER of that NAPT's site, NULL: of a new
+ * one.
  */
 struct box *lab_napt(struct lab *l, enum box_kind kind, const char *ip, struct box *before);
 struct box *lab_wall(struct lab *l, enum box_kind kind, struct box *site);

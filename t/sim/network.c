@@ -68,6 +68,18 @@ static void settle(struct host *h, const struct addr *ip)
 	}
 }
 
+void lan_settle(struct world *w, struct lan *lan)
+{
+	struct host *h;
+
+	for (h = w->hosts; h; h = h->next) {
+		if (h->lan == lan && h->ip4.family)
+			settle(h, &h->ip4);
+		if (h->lan == lan && h->ip6.family)
+			settle(h, &h->ip6);
+	}
+}
+
 static void unsettle(struct host *h, struct addr *ip)
 {
 	struct lan *lan = h->lan;

@@ -186,13 +186,15 @@ struct now host_now(const struct world *w, const struct host *h);
 struct host *host_new(struct world *w, const char *ip4, const char *ip6);
 /* Takes the host's addresses from the network, and gives it others: it has moved. */
 void host_move(struct world *w, struct host *h, const char *ip4, const char *ip6);
-/* The same, and to another network.  That one has its gates already. */
+/* The same, and to another network. */
 void host_enter(struct host *h, struct lan *lan, const char *ip4, const char *ip6);
 /* Another network.  The world frees it. */
 struct lan *lan_new(struct world *w);
 /* What is sent to this address there goes to the host, or to the box; to nobody any more. */
 void lan_place(struct lan *lan, const struct addr *ip, struct host *h, struct box *b);
 void lan_leave(struct lan *lan, const struct addr *ip);
+/* It got a gate that does not translate: its hosts' addresses are known there from now on. */
+void lan_settle(struct world *w, struct lan *lan);
 
 /* conf is copied.  Nothing runs yet. */
 struct process *process_new(struct host *h, struct world *w, const struct role *role,
