@@ -7,6 +7,7 @@
  *	node	this computer on the overlay: TUN device, tunnels, resolver
  *	as	authentication service: who may take part, with which name, addresses, certificate
  *	nms	node management service: who is where, and how two nodes reach each other
+ *	trs	relay: between two nodes that cannot reach each other directly
  *
  *	    node A ---- TLS: log in ----> AS	    master: rights, sockets, lock, restarts
  *	       |  \                        |	      |-- helper: CA key, password hashes, accounts
@@ -96,6 +97,7 @@ static const struct {
 } cast[] = {
 	{ &role_as, &helper_as },
 	{ &role_nms, NULL },
+	{ &role_trs, NULL },
 	{ &role_node, NULL },
 };
 
@@ -108,14 +110,14 @@ enum {
 
 static const struct option_row option[OPTIONS] = {
 	[O_CONFIG] = { 'c', "config", "FILE", NULL, "configuration, default " CONFIG_FILE },
-	[O_ROLE] = { 0, "role", "ROLES", NULL, "as, nms, node, all, several joined by ','; overrides the file" },
+	[O_ROLE] = { 0, "role", "ROLES", NULL, "as, nms, trs, node, all, several joined by ','; overrides the file" },
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
 	[O_JSON] = { 0, "json", NULL, "account device ca backup restore status dns ping log debug test",
 		     "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
-	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
+	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node (default) or trs" },
 	[O_FORCE] = { 0, "force", NULL, "restore", "also over a state that is there, which is kept" },
 	[O_COUNT] = { 'c', "count", "N", "ping", "ping so often, default 1" },
 	[O_RATES] = { 0, "rates", "SECONDS", "status", "look twice, for what happens per second" },
@@ -292,7 +294,7 @@ static int load_config(struct call *c, uint32_t *bits, FILE *errors)
 {
 	*bits = c->role ? role_bits(c->role) : 0;
 	if (c->role && !*bits) {
-		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, node, all", c->role);
+		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, trs, node, all", c->role);
 		return EXIT_USAGE;
 	}
 	return config_load(&c->conf, config_file(c), *bits, errors) ? EXIT_FAILED : EXIT_DONE;
