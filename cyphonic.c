@@ -7,6 +7,7 @@
  *	node	this computer on the overlay: TUN device, tunnels, resolver
  *	as	authentication service: who may take part, with which name, addresses, certificate
  *	nms	node management service: who is where, and how two nodes reach each other
+ *	trs	relay: between two nodes that cannot reach each other directly
  *
  *	    node A ---- TLS: log in ----> AS	    master: rights, sockets, lock, restarts
  *	       |  \                        |	      |-- helper: CA key, password hashes, accounts
@@ -96,6 +97,7 @@ static const struct {
 } cast[] = {
 	{ &role_as, &helper_as },
 	{ &role_nms, NULL },
+	{ &role_trs, NULL },
 	{ &role_node, NULL },
 };
 
@@ -108,14 +110,14 @@ enum {
 
 static const struct option_row option[OPTIONS] = {
 	[O_CONFIG] = { 'c', "config", "FILE", NULL, "configuration, default " CONFIG_FILE },
-	[O_ROLE] = { 0, "role", "ROLES", NULL, "as, nms, node, all, several joined by ','; overrides the file" },
+	[O_ROLE] = { 0, "role", "ROLES", NULL, "as, nms, trs, node, all, several joined by ','; overrides the file" },
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
-	[O_JSON] = { 0, "json", NULL, "account device ca backup restore status dns ping log debug test",
+	[O_JSON] = { 0, "json", NULL, "account device ca backup restore status dns trs ping log debug test",
 		     "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
-	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
+	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node (default) or trs" },
 	[O_FORCE] = { 0, "force", NULL, "restore", "also over a state that is there, which is kept" },
 	[O_COUNT] = { 'c', "count", "N", "ping", "ping so often, default 1" },
 	[O_RATES] = { 0, "rates", "SECONDS", "status", "look twice, for what happens per second" },
@@ -141,6 +143,8 @@ static int ask_for_names(struct call *c);
 static int repair_names(struct call *c);
 static int ask_for_pong(struct call *c);
 static int ask_for_metrics(struct call *c);
+static int drain_relay(struct call *c);
+static int resume_relay(struct call *c);
 static int ask_for_log(struct call *c);
 static int make_bundle(struct call *c);
 
@@ -184,6 +188,9 @@ static const struct verb {
 	  .text = "how names are resolved here, and who answers for a name" },
 	{ "repair", NULL, "", 0, 0, 0, .run = repair_names,
 	  .text = "take out what a killed node left in the system's name resolution" },
+	{ "trs", "drain", "", 0, 0, 0, .run = drain_relay,
+	  .text = "the relay here takes no new paths and goes on with those it has" },
+	{ "trs", "resume", "", 0, 0, 0, .run = resume_relay, .text = "it takes new ones again" },
 	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
 	  .text = "ask another node over the overlay for a sign of life" },
 	{ "metrics", NULL, "", 0, 0, 0, .run = ask_for_metrics, .text = "its figures, as Prometheus reads them" },
@@ -292,7 +299,7 @@ static int load_config(struct call *c, uint32_t *bits, FILE *errors)
 {
 	*bits = c->role ? role_bits(c->role) : 0;
 	if (c->role && !*bits) {
-		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, node, all", c->role);
+		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, trs, node, all", c->role);
 		return EXIT_USAGE;
 	}
 	return config_load(&c->conf, config_file(c), *bits, errors) ? EXIT_FAILED : EXIT_DONE;
@@ -458,6 +465,25 @@ static int ask_for_pong(struct call *c)
 	return ask_ping(&a, c->word[0], (unsigned)count);
 }
 
+static int tell_relay(struct call *c, const char *what)
+{
+	struct ask a = ask_of(c);
+
+	a.role[0] = role_trs.name;
+	a.roles = 1;
+	return ask_relay(&a, what);
+}
+
+static int drain_relay(struct call *c)
+{
+	return tell_relay(c, "drain");
+}
+
+static int resume_relay(struct call *c)
+{
+	return tell_relay(c, "resume");
+}
+
 static int run_daemon(struct call *c, uint32_t bits)
 {
 	struct master_plan plan = { .conf = &c->conf, .role_bits = bits, .call = call_me,
@@ -533,13 +559,25 @@ static int perform(struct call *c)
 	return c->verb->admin ? administer(c) : c->verb->run(c);
 }
 
+/* "trs drain" and "trs resume": a verb that begins like a role. */
+static bool is_of_a_verb(const char *const *word, unsigned words)
+{
+	unsigned i;
+
+	for (i = 0; words > 1 && i < ARRAY_SIZE(verb); i++)
+		if (verb[i].sub && strcmp(verb[i].name, word[0]) == 0 &&
+		    strcmp(verb[i].sub, word[1]) == 0)
+			return true;
+	return false;
+}
+
 /* "cyphonic node": the role first, then perhaps a verb. */
 static void take_role(struct call *c)
 {
 	c->role = c->args.value[O_ROLE];
 	c->word = c->args.word;
 	c->words = c->args.words;
-	if (!c->role && c->words && config_role(c->word[0])) {
+	if (!c->role && c->words && config_role(c->word[0]) && !is_of_a_verb(c->word, c->words)) {
 		c->role = *c->word++;
 		c->words--;
 	}
@@ -547,7 +585,8 @@ static void take_role(struct call *c)
 
 static bool is_cast_twice(const struct call *c)
 {
-	bool twice = c->role && c->words && config_role(c->word[0]);
+	bool twice = c->role && c->words && config_role(c->word[0]) &&
+		     !is_of_a_verb(c->word, c->words);
 
 	if (twice)
 		cy_log(LOG_ERROR_, "two roles are given: '%.60s' and '%.60s'", c->role, c->word[0]);
