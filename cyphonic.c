@@ -143,8 +143,7 @@ static int ask_for_names(struct call *c);
 static int repair_names(struct call *c);
 static int ask_for_pong(struct call *c);
 static int ask_for_metrics(struct call *c);
-static int drain_relay(struct call *c);
-static int resume_relay(struct call *c);
+static int tell_relay(struct call *c);
 static int ask_for_log(struct call *c);
 static int make_bundle(struct call *c);
 
@@ -188,9 +187,9 @@ static const struct verb {
 	  .text = "how names are resolved here, and who answers for a name" },
 	{ "repair", NULL, "", 0, 0, 0, .run = repair_names,
 	  .text = "take out what a killed node left in the system's name resolution" },
-	{ "trs", "drain", "", 0, 0, 0, .run = drain_relay,
+	{ "trs", "drain", "", 0, 0, 0, .run = tell_relay,
 	  .text = "the relay here takes no new paths and goes on with those it has" },
-	{ "trs", "resume", "", 0, 0, 0, .run = resume_relay, .text = "it takes new ones again" },
+	{ "trs", "resume", "", 0, 0, 0, .run = tell_relay, .text = "it takes new ones again" },
 	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
 	  .text = "ask another node over the overlay for a sign of life" },
 	{ "metrics", NULL, "", 0, 0, 0, .run = ask_for_metrics, .text = "its figures, as Prometheus reads them" },
@@ -307,29 +306,6 @@ static int load_config(struct call *c, uint32_t *bits, FILE *errors)
 
 /* ---- doing it ---- */
 
-/* The database belongs to the daemon's user, and so must all that is written into it. */
-static struct store *open_store(const struct config *conf, char *err)
-{
-	bool running = keep_daemon(conf->state) != 0;
-	struct owner owner;
-	uint8_t boot_id[16];
-
-	/* root makes sure of it each time: a daemon may just be making the directory */
-	if ((geteuid() == 0 || access(conf->state, F_OK) != 0) &&
-	    !(owner_find(&owner, conf->user, err) && owner_dir(conf->state, &owner, 0700, err)))
-		return NULL;
-	if (!owner_of(&owner, conf->state, err) || !owner_become(&owner, err))
-		return NULL;
-	/* a running daemon had it checked */
-	if (!running && !store_sound(conf->state, err))
-		return NULL;
-	if (!master_boot_id(boot_id)) {
-		snprintf(err, ERR, "cannot read /proc/sys/kernel/random/boot_id");
-		return NULL;
-	}
-	return store_open(conf->state, STORE_WRITE, 0, 0, boot_id, err);
-}
-
 static int administer(struct call *c)
 {
 	char password[PROMPT_MAX], err[ERR] = "";
@@ -343,7 +319,7 @@ static int administer(struct call *c)
 	if (c->verb->flags & PASSWORD)
 		a.password.n = prompt_password(c->args.value[O_PASSWORD], c->word[0], password, err);
 	if (!*err && !(c->verb->flags & NO_STORE))
-		a.store = open_store(&c->conf, err);
+		a.store = keep_store(&c->conf, err);
 	if (*err)
 		cy_log(LOG_ERROR_, "%s", err);
 	else
@@ -465,23 +441,13 @@ static int ask_for_pong(struct call *c)
 	return ask_ping(&a, c->word[0], (unsigned)count);
 }
 
-static int tell_relay(struct call *c, const char *what)
+static int tell_relay(struct call *c)
 {
 	struct ask a = ask_of(c);
 
 	a.role[0] = role_trs.name;
 	a.roles = 1;
-	return ask_relay(&a, what);
-}
-
-static int drain_relay(struct call *c)
-{
-	return tell_relay(c, "drain");
-}
-
-static int resume_relay(struct call *c)
-{
-	return tell_relay(c, "resume");
+	return ask_relay(&a, c->verb->sub);
 }
 
 static int run_daemon(struct call *c, uint32_t bits)

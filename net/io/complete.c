@@ -153,7 +153,7 @@ void complete_bash(const struct usage *c, FILE *out)
 	      "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n\t\tcase ${COMP_WORDS[i]} in\n\t\t", out);
 	option_pattern(c, out);
 	fputs(") [ \"${COMP_WORDS[i + 1]-}\" != = ] || i=$((i + 1)); i=$((i + 1)) ;;\n"
-	      "\t\t-*) ;;\n\t\tas|nms|trs|node|all) [ -z \"$verb\" ] || sub=${COMP_WORDS[i]} ;;\n"
+	      "\t\t-*) ;;\n\t\tas|nms|node|all) [ -z \"$verb\" ] || sub=${COMP_WORDS[i]} ;;\n"
 	      "\t\t*) if [ -z \"$verb\" ]; then verb=${COMP_WORDS[i]}; else case $verb in\n\t\t\t", out);
 	sub_pattern(c, out);
 	fputs(") sub=${sub:-${COMP_WORDS[i]}} ;; esac; fi ;;\n\t\tesac\n\tdone\n\tcase $prev in\n", out);
@@ -199,7 +199,7 @@ void complete_zsh(const struct usage *c, FILE *out)
 	      "\tfor ((i = 2; i < CURRENT; i++)); do\n\t\tcase ${words[i]} in\n\t\t(", out);
 	option_pattern(c, out);
 	fputs(") i=$((i + 1)) ;;\n\t\t(-*) ;;\n"
-	      "\t\t(as|nms|trs|node|all) [[ -z $verb ]] || sub=${words[i]} ;;\n"
+	      "\t\t(as|nms|node|all) [[ -z $verb ]] || sub=${words[i]} ;;\n"
 	      "\t\t(*) if [[ -z $verb ]]; then verb=${words[i]}; else sub=${sub:-${words[i]}}; fi ;;\n"
 	      "\t\tesac\n\tdone\n\tcase $prev in\n", out);
 	option_values(c, out, "_files", "compadd -- %s", ":");
