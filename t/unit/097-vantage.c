@@ -552,7 +552,7 @@ static void new_box(struct scene *s)
 	begin(s, FULL);
 	run(s, 10 * SEC);
 	s->filtering = FILTERING_PORT_DEPENDENT;
-	run(s, 320 * SEC);
+	run(s, 340 * SEC);
 	ok(found(s, PORT_RESTRICTED) && told(s, PORT_RESTRICTED),
 	   "a filter that became stricter is found out by the next look");
 	s->filtering = FILTERING_ADDRESS_DEPENDENT;
@@ -685,7 +685,7 @@ static void losses(struct scene *s)
 	run(s, 20 * SEC);
 	s->lose = TYPE_HOLE_PUNCHING;
 	s->lose_n = 1000;
-	run(s, 320 * SEC);
+	run(s, 340 * SEC);
 	ok(found(s, FULL), "when everything is lost, what was found before stays");
 	end(s);
 }
