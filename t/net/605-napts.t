@@ -1,0 +1,48 @@
+#!/bin/bash
+# NAPTs and firewalls of the laboratory are what they are called.
+. "${0%/*}/lib.sh"
+. "${0%/*}/topology.sh"
+
+network
+napt full 11 full-cone
+napt rest 12 restricted
+napt port 13 port-restricted
+napt symm 14 symmetric
+napt open 15 open
+napt fire 16 firewall
+napt fullpin 17 full-cone hairpin
+napt restpin 18 restricted hairpin
+napt portpin 19 port-restricted hairpin
+napt dual 20 symmetric ipv6
+napt six 21 none ipv6
+napt bare 22 none ipv6-open
+for box in full rest port symm open fire fullpin restpin portpin dual six bare; do
+	proves_napt $box
+done
+
+behind s six 2
+behind t bare 2
+check "a host of an IPv6-only site reaches one of another" on s ping -c 1 -W 2 fd00:0:0:22::2
+check "but not through a firewall" sh -c "! ip netns exec $P-t ping -c 1 -W 0.3 fd00:0:0:21::2"
+is "and has no way for IPv4" "$(ip -n $P-s -4 route)" ""
+
+behind a rest 2
+behind b rest 3
+check "two on one LAN reach each other past the box" on a ping -c 1 -W 2 192.168.12.3
+a=$(mapped rest a 4503) b=$(mapped rest b 4503)
+diag "a:4503 is $a, b:4503 is $b"
+check "they have two outside if they have one inside" \
+	awk -v a="$a" -v b="$b" 'BEGIN { exit !(a ~ /^10.0.0.12:/ && b ~ /^10.0.0.12:/ && a != b) }'
+is "and keep it" "$(mapped rest a 4503)" "$a"
+forget rest
+new=$(mapped rest a 4503)
+check "until the box starts anew" test "$new" != "$a"
+
+# a box behind a box: what the carrier does prevails where it is stricter
+napt carrier 41 symmetric carrier
+napt home 42 full-cone behind=carrier
+behind c home 2
+proves_napt home
+proves_napt carrier
+proves_napt carrier symmetric c
+tap_done
