@@ -38,6 +38,39 @@ forget rest
 new=$(mapped rest a 4503)
 check "until the box starts anew" test "$new" != "$a"
 
+# what is not used is forgotten, when the box says
+napt short 23 port-restricted timeout=1
+napt brief 24 symmetric timeout=1
+for box in short brief rest; do watch $box; done
+is "a box forgets a mapping in time" "$(keeps short watch-short 1.2)" no
+is "whatever its kind" "$(keeps brief watch-brief 1.2)" no
+is "but not before" "$(keeps rest watch-rest 1.2)" yes
+
+# whom theory lets meet; "changed" is by a port that nobody was told of
+kinds="full rest port symm"
+for kind in $kinds; do
+	behind a-$kind $kind 2
+done
+napt full2 31 full-cone
+napt rest2 32 restricted
+napt port2 33 port-restricted
+napt symm2 34 symmetric
+table=""
+for kind in $kinds; do
+	behind b-$kind ${kind}2 2
+	table+=$kind:
+	for other in $kinds; do
+		table+=" $(meets a-$other b-$kind)"
+	done
+	table+=$'\n'
+done
+is "who can meet without a relay" "$table" "\
+full: yes yes yes changed
+rest: yes yes yes changed
+port: yes yes yes no
+symm: changed changed no no
+"
+
 # a box behind a box: what the carrier does prevails where it is stricter
 napt carrier 41 symmetric carrier
 napt home 42 full-cone behind=carrier

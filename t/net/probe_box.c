@@ -1,13 +1,18 @@
 /*
  * probe_box.c - what a NAPT or firewall does, seen from both of its sides; RFC 5780's questions.
  *
- *	probe_box [-p PORT] INSIDE OUTSIDE ADDRESS1 ADDRESS2 [MATE]
- *	mapping=endpoint-independent filtering=address-dependent hairpin=no mapped=10.0.0.11:31234
+ *	probe_box [-p PORT] [-s SECONDS] INSIDE OUTSIDE ADDRESS1 ADDRESS2 [MATE]
+ *	mapping=endpoint-independent filtering=address-dependent meets=no mapped=10.0.0.11:31234
  *
- * INSIDE, OUTSIDE and MATE are network namespaces; the two addresses are OUTSIDE's, MATE a second
- * host inside, PORT the inner port whose mapping is told.  Nothing is concluded from a time without an answer: each datagram that a box may
- * drop is followed on the same way by one that it must not, and what did not come before that
- * one does not come.
+ * INSIDE, OUTSIDE and MATE are network namespaces; the two addresses are OUTSIDE's.  MATE is a
+ * second host behind the same box or behind another: do the two meet by the addresses they have
+ * outside, without help?  "changed" is yes, but from another port than they were told of.  PORT
+ * is the inner port whose mapping is told.  "kept" says whether a mapping outlives so many SECONDS
+ * of silence.
+ *
+ * Nothing is concluded from a time without an answer: each datagram that a box may drop is
+ * followed on the same way by one that it must not, and what did not come before that one does
+ * not come.
  */
 #include "t/net/probe.h"
 #include <arpa/inet.h>
@@ -128,7 +133,7 @@ static const char *mapping(const struct place *s, const struct place *a1, const 
 	return same(&m, &m3) ? "endpoint-independent" : "address-dependent";
 }
 
-enum { FROM_B = 2, FROM_A2, FROM_A1, FROM_MATE };
+enum { FROM_B = 2, FROM_A2, FROM_A1, FROM_MATE, FROM_MATE_AS_SEEN };
 
 /* What came to the socket before the mark that the first place sends to its mapping: bits. */
 static unsigned heard(const struct place *s, const struct place *a1, const union address *mapped,
@@ -142,9 +147,9 @@ static unsigned heard(const struct place *s, const struct place *a1, const union
 	for (try = 0; try < TRIES; try++) {
 		say(a1, mapped, FROM_A1);
 		while ((number = hear(s, &from, clock_ns() + WAIT))) {
-			/* a hairpin must not show the inner address */
-			if (number != FROM_MATE || same(&from, mate))
-				got |= 1u << number;
+			got |= 1u << number;
+			if (number == FROM_MATE && same(&from, mate))
+				got |= 1u << FROM_MATE_AS_SEEN;
 			if (number == FROM_A1)
 				return got;
 		}
@@ -168,16 +173,35 @@ static const char *filtering(const struct place *s, const struct place *a1, cons
 	return got & 1u << FROM_A2 ? "address-dependent" : "address-and-port-dependent";
 }
 
-/* Two inside write to each other's outer addresses, the first one so that the second may. */
-static bool hairpin(const struct place *s, const struct place *mate, const struct place *a1)
+/*
+ * Two write to each other's outer addresses: the first one so that the second may, and once more
+ * so that it answers.  By what the first place sees of each the boxes have had the time they need.
+ * Bits of what the two heard.
+ */
+static unsigned meet(const struct place *s, const struct place *mate, const struct place *a1)
 {
 	union address mapped = seen(a1, s), mate_mapped = seen(a1, mate);
+	unsigned got;
 
 	say(s, &mate_mapped, FROM_MATE);
-	seen(a1, s);		/* so long until the box has seen that */
+	seen(a1, s);
 	say(mate, &mapped, FROM_MATE);
 	seen(a1, mate);
-	return heard(s, a1, &mapped, &mate_mapped) & 1u << FROM_MATE;
+	got = heard(s, a1, &mapped, &mate_mapped);
+	say(s, &mate_mapped, FROM_MATE);
+	seen(a1, s);
+	return got | heard(mate, a1, &mate_mapped, &mapped);
+}
+
+/* Whether the first place still gets through after that silence. */
+static bool keeps(const struct place *s, const struct place *a1, double silence)
+{
+	union address mapped = seen(a1, s);
+
+	usleep((useconds_t)(silence * 1e6));
+	say(a1, &mapped, FROM_A2);
+	mapped = seen(a1, s);
+	return heard(s, a1, &mapped, NULL) & 1u << FROM_A2;
 }
 
 static void print(const union address *a)
@@ -185,22 +209,29 @@ static void print(const union address *a)
 	bool v4 = a->any.sa_family == AF_INET;
 	char text[INET6_ADDRSTRLEN];
 
-	inet_ntop(a->any.sa_family, v4 ? (void *)&a->v4.sin_addr : (void *)&a->v6.sin6_addr, text, sizeof text);
+	inet_ntop(a->any.sa_family, v4 ? (void *)&a->v4.sin_addr : (void *)&a->v6.sin6_addr, text,
+		  sizeof text);
 	printf(v4 ? "%s:%u" : "[%s]:%u", text, ntohs(a->v4.sin_port));
 }
 
-static void look(const char *inside, const char *mate, int port, const struct place outside[3])
+static void look(const char *inside, const char *mate, int port, double silence,
+		 const struct place outside[3])
 {
 	const struct place *a1 = &outside[0], *a2 = &outside[1], *b = &outside[2];
 	struct place at[4];
 	union address mapped;
+	unsigned met;
 	int i;
 
 	for (i = 0; i < 4; i++)
 		at[i] = stand_in(i < 3 ? inside : mate, &a1->at, i == 1 ? port : 0);
 	printf("mapping=%s ", mapping(&at[0], a1, a2, b));
 	printf("filtering=%s ", filtering(&at[1], a1, a2, b, &mapped));
-	printf("hairpin=%s ", hairpin(&at[2], &at[3], a1) ? "yes" : "no");
+	met = meet(&at[2], &at[3], a1);
+	printf("meets=%s ", met & 1u << FROM_MATE_AS_SEEN ? "yes" :
+	       met & 1u << FROM_MATE ? "changed" : "no");
+	if (silence > 0)
+		printf("kept=%s ", keeps(&at[0], a1, silence) ? "yes" : "no");
 	printf("mapped=");
 	print(&mapped);
 	printf("\n");
@@ -209,20 +240,25 @@ static void look(const char *inside, const char *mate, int port, const struct pl
 int main(int argc, char **argv)
 {
 	struct place outside[3];
+	double silence = 0;
 	int port = 0, option;
 
-	while ((option = getopt(argc, argv, "p:")) == 'p')
-		port = atoi(optarg);
+	while ((option = getopt(argc, argv, "p:s:")) != -1 && option != '?') {
+		if (option == 'p')
+			port = atoi(optarg);
+		else
+			silence = atof(optarg);
+	}
 	argv += optind;
 	argc -= optind;
 	if (option != -1 || argc < 4 || argc > 5) {
-		fprintf(stderr, "usage: probe_box [-p PORT] INSIDE OUTSIDE ADDRESS1 ADDRESS2 [MATE]\n");
+		fprintf(stderr, "usage: probe_box [-p PORT] [-s SECONDS] INSIDE OUTSIDE ADDRESS1 ADDRESS2 [MATE]\n");
 		return 2;
 	}
 	enter(argv[1]);
 	outside[0] = stand(address_of(argv[2]));
 	outside[1] = stand(address_of(argv[2]));
 	outside[2] = stand(address_of(argv[3]));
-	look(argv[0], argc == 5 ? argv[4] : argv[0], port, outside);
+	look(argv[0], argc == 5 ? argv[4] : argv[0], port, silence, outside);
 	return 0;
 }

@@ -26,6 +26,7 @@
 # and another seed makes another port for every mapping.  (nft leaves the hash in the machine's byte
 # order; "| 0x4040" keeps it above the well-known ports in either.)
 
+. t/net/line.sh
 for tool in forget link probe_box probe_line; do
 	[ -x "$O/t/net/$tool" ] || bail "there is a $O/t/net/$tool (make tests O=$O)"
 done
@@ -323,27 +324,38 @@ watch() {
 	fi
 }
 
-# look BOX FAMILY HOST [OPTION...]: what the probe says of the box, from a host somewhere inside;
-# both sides are watched already
+# look BOX FAMILY HOST MATE [OPTION...]: what the probe says of the box, from a host somewhere
+# inside, with a mate there or elsewhere; what is outside of the box is watched already
 look() {
 	local outside=${above[$1]:-net} prefix
 
 	prefix=${box_lan[$outside]-10.0.0}.
 	[ "$2" = 4 ] || prefix=fd00::
-	"$O/t/net/probe_box" "${@:4}" "$P-$3" "$P-watch-$outside" "${prefix}253" "${prefix}254" "$P-watch-$1"
+	"$O/t/net/probe_box" "${@:5}" "$P-$3" "$P-watch-$outside" "${prefix}253" "${prefix}254" "$P-$4"
 }
 
 # mapped BOX HOST PORT: as which outer ADDRESS:PORT a host's UDP port is seen
 mapped() {
-	look "$1" 4 "$2" -p "$3" | sed 's/.* mapped=//'
+	look "$1" 4 "$2" "$2" -p "$3" | sed 's/.* mapped=//'
+}
+
+# keeps BOX HOST SECONDS: whether a mapping of the host outlives so much silence: yes or no
+keeps() {
+	look "$1" 4 "$2" "$2" -s "$3" | sed 's/.* kept=\([a-z]*\) .*/\1/'
+}
+
+# meets HOST HOST: whether two behind boxes on the Internet meet by their outer addresses, once told
+meets() {
+	watch net
+	look "${above[$1]}" 4 "$1" "$2" | sed 's/.* meets=\([a-z]*\) .*/\1/'
 }
 
 # looks BOX FAMILY KIND HAIRPIN [HOST]
 looks() {
 	local want said
 
-	want="$(expected "$3") hairpin=$4"
-	said=$(look "$1" "$2" "${5:-watch-$1}" 2>&1)
+	want="$(expected "$3") meets=$4"
+	said=$(look "$1" "$2" "${5:-watch-$1}" "watch-$1" 2>&1)
 	[ "${said% mapped=*}" = "$want" ]
 	ok $? "$1 is a $3 box for IPv$2${5:+, seen from $5}" || diag "$said" "want: $want"
 }
@@ -361,77 +373,6 @@ proves_napt() {
 	[ "$kind" = none ] || looks "$box" 4 "$kind" $hairpin "$host"
 	! has "$box" ipv6-open || kind6=open
 	! box_ipv6 "$box" || looks "$box" 6 $kind6 yes "$host"
-}
-
-# ---- lines ----
-
-# line NAME [OPTION NUMBER]...: what is between a host or box and the bridge it is at; "link" alone
-# lists the options; --up is away from NAME.  Once more: the line changes, and loses nothing by that.
-line() {
-	local name=$1 place=${above[$1]:-net}
-
-	echo "${@:2}" >"$W/$name.line"
-	if [ -n "${pid[line-$name]-}" ]; then
-		line_tell "$name" HUP | grep -q set
-	else
-		line_lay "$name" "$place"
-		start "line-$name" "$place" "$O/t/net/link" "$name" "$name.1" --from "$W/$name.line"
-		eventually 5 grep -q ready "$W/line-$name.log"
-	fi || bail "the line of $name can be ${*:2}"
-	line_segments "$name" "$place" "${@:2}"
-}
-
-# The emulator is between NAME, the port, and NAME.1; NAME.2 is the port instead.
-line_lay() {
-	local at=("ip" -n "$P-$2") bridge=lan if
-
-	[ "$2" != net ] || bridge=br
-	"${at[@]}" link add name "$1.1" type veth peer name "$1.2"
-	"${at[@]}" link set dev "$1" nomaster
-	# two more interfaces of this host would answer for it
-	for if in "$1" "$1.1"; do "${at[@]}" link set dev "$if" arp off addrgenmode none up; done
-	"${at[@]}" link set dev "$1.2" master "$bridge" addrgenmode none up
-}
-
-# What only delays may carry whole runs of segments; else each packet is to have its own fate.
-line_segments() {
-	local most=1
-
-	! [[ "${*:3}" =~ ^(--delay [0-9.]+)?$ ]] || most=65535
-	ip -n "$P-$2" link set dev "$1.2" gso_max_segs $most
-	ip -n "$P-$1" link set dev eth0 gso_max_segs $most
-}
-
-# line_tell NAME SIGNAL: what the emulator says to it
-line_tell() {
-	local log=$W/line-$1.log lines
-
-	lines=$(wc -l <"$log")
-	kill -"$2" "${pid[line-$1]}"
-	eventually 5 sh -c "[ \$(wc -l <'$log') -gt $lines ]"
-	tail -n +$((lines + 1)) "$log"
-}
-
-# line_says NAME: what happened on it so far, a line of names and numbers for each direction
-line_says() {
-	line_tell "$1" USR1
-}
-
-# line_probe NAME [OPTION NUMBER]...: whether the line of NAME is so
-line_probe() {
-	local place=${above[$1]:-net} bridge=lan
-
-	[ "$place" != net ] || bridge=br
-	"$O/t/net/probe_line" "$P-$1" eth0 "$P-$place" $bridge "${@:2}"
-}
-
-# proves_line NAME: it does what was said, both ways, and nothing else
-proves_line() {
-	local options said
-
-	options=$(<"$W/$1.line")
-	said=$(line_probe "$1" $options 2>&1)
-	ok $? "the line of $1 is as told: ${options:-perfect}" || diag "$said"
 }
 
 # ---- the usual places ----
