@@ -47,6 +47,7 @@ LIBA := $O/libcyphonic.a
 
 UNIT := $(patsubst t/%.c,$O/t/%,$(wildcard t/unit/[0-9]*.c))
 SIM := $(patsubst t/%.c,$O/t/%,$(wildcard t/sim/[0-9]*.c))
+NET := $(patsubst t/%.c,$O/t/%,$(wildcard t/net/*.c))
 SIMO := $(patsubst %.c,$O/%.o,$(filter-out $(wildcard t/sim/[0-9]*.c),$(wildcard t/sim/*.c)))
 
 all: $O/cyphonic
@@ -71,7 +72,11 @@ $O/t/unit/%: $O/t/unit/%.o $(LIBA)
 $O/t/sim/%: $O/t/sim/%.o $(SIMO) $(LIBA)
 	$(CC) $(ALL_LDFLAGS) -Wl,--wrap=aead_seal -o $@ $^ $(LIBS)
 
-tests: all $(UNIT) $(SIM) $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
+# the laboratory's tools stand alone
+$O/t/net/%: $O/t/net/%.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+tests: all $(UNIT) $(SIM) $(NET) $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
 
 # TESTS="t/net/210-ping.t" runs those alone
 test: tests
