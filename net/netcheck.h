@@ -81,7 +81,7 @@ struct netcheck_report {
 	unsigned as_n;
 };
 
-/* The half below: datagrams by PORT_MAIN and PORT_SECOND, OUT_CONNECT for each AS. */
+/* The half below: datagrams by PORT_MAIN and PORT_STUN, OUT_CONNECT for each AS. */
 struct netcheck_half {
 	void *(*open)(const struct netcheck_plan *plan);	/* copies it; NULL: no memory */
 	void (*close)(void *self);

@@ -122,16 +122,16 @@ static void ask_chosen(struct netcheck *n, unsigned family, uint64_t at)
 	const struct probe *c = n->chosen[family];
 	struct addr to = c->to;
 
-	ask(question(n, family, SECOND_PLAIN), PORT_SECOND, &to, 0, at);
+	ask(question(n, family, SECOND_PLAIN), PORT_STUN, &to, 0, at);
 	if (!c->other.family)
 		return;
 	if (c->other.port != c->to.port) {
-		ask(question(n, family, SECOND_CHANGE_PORT), PORT_SECOND, &to, STUN_CHANGE_PORT, at);
+		ask(question(n, family, SECOND_CHANGE_PORT), PORT_STUN, &to, STUN_CHANGE_PORT, at);
 		to.port = c->other.port;
 		ask(question(n, family, ASK_OTHER_PORT), PORT_MAIN, &to, 0, at);
 	}
 	if (!addr_same_ip(&c->other, &c->to)) {
-		ask(question(n, family, SECOND_CHANGE_IP), PORT_SECOND, &c->to,
+		ask(question(n, family, SECOND_CHANGE_IP), PORT_STUN, &c->to,
 		    STUN_CHANGE_IP | STUN_CHANGE_PORT, at);
 		to = c->other;
 		to.port = c->to.port;
@@ -146,7 +146,7 @@ static void ask_hairpin(struct netcheck *n, unsigned family, uint64_t at)
 
 	if (second->state != PROBE_ANSWERED || first->own)
 		return;
-	ask(question(n, family, HAIRPIN_IN), PORT_SECOND, &first->mapped, 0, at);
+	ask(question(n, family, HAIRPIN_IN), PORT_STUN, &first->mapped, 0, at);
 	ask(question(n, family, HAIRPIN_OUT), PORT_MAIN, &second->mapped, 0, at);
 }
 

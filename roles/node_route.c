@@ -5,23 +5,25 @@
 #include "net/proto/ip.h"
 #include "roles/node.h"
 
-/* Is this certificate the named one's, under the domain's root, for these addresses? */
+/* Is this certificate that node's, under the domain's root, for these addresses?  It says the name. */
 static bool check_peer(struct node *n, struct now now, const struct msg_route_direction *m,
 		       struct cert_info *info)
 {
 	struct id expected;
-	char err[256] = "it names another node or other addresses";
+	char err[256] = "it names another node or other addresses", hex[33];
 
-	node_id_of(&expected, m->fqdn);
 	/* every peer has an IPv4 address, and nobody is his own */
 	if (n->trust && get32(m->ip4) && !id_equal(&m->peer_id, &n->node_id) &&
 	    trust_verify(n->trust, m->certificate.p, m->certificate.n,
 			 cloud_ms(&n->cloud, now) / 1000, info, err) &&
-	    strcmp(info->fqdn, m->fqdn) == 0 && memcmp(info->ip4, m->ip4, 4) == 0 &&
-	    memcmp(info->ip6, m->ip6, 16) == 0 && id_equal(&expected, &m->peer_id))
-		return true;
+	    memcmp(info->ip4, m->ip4, 4) == 0 && memcmp(info->ip6, m->ip6, 16) == 0) {
+		node_id_of(&expected, info->fqdn);
+		if (id_equal(&expected, &m->peer_id))
+			return true;
+	}
 	n->bad_peers++;
-	cy_log(LOG_WARN, "Route Direction for %s refused, its certificate: %s", m->fqdn, err);
+	cy_log(LOG_WARN, "Route Direction to node %.8s refused, its certificate: %s",
+	       id_text(hex, &m->peer_id), err);
 	return false;
 }
 
@@ -62,7 +64,7 @@ static void fill_setup(const struct node *n, const struct msg_route_direction *m
 	memcpy(s->peer.ip6, m->ip6, 16);
 	memcpy(s->peer.tbs_hash, info->tbs_hash, 32);
 	memcpy(s->peer.x25519, info->x25519, 32);
-	strcpy(s->peer_fqdn, m->fqdn);
+	strcpy(s->peer_fqdn, info->fqdn);
 	for (i = 0; i < m->candidates_n && i < CANDIDATES; i++) {
 		s->candidate[s->candidates] = address_of(&m->candidates[i]);
 		s->candidates += is_place(n, &s->candidate[s->candidates]);
@@ -97,7 +99,7 @@ static void open_path(struct node *n, struct now now, struct peer *p,
 
 	fill_setup(n, m, info, &setup);
 	peer_link(n, p, m->ip4, m->ip6);
-	strcpy(p->fqdn, m->fqdn);
+	strcpy(p->fqdn, info->fqdn);
 	p->node_id = m->peer_id;
 	p->path = m->path;
 	p->opened = now.boot;
@@ -148,7 +150,7 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 	}
 	if (peer_by_path(n, &m.path) || (m.initiator && !is_sought(now, p)))
 		return V_DROP_STATE;
-	if (!check_peer(n, now, &m, &info) || !is_wanted_name(p, m.fqdn))
+	if (!check_peer(n, now, &m, &info) || !is_wanted_name(p, info.fqdn))
 		result = REASON_BAD_PEER;
 	else
 		p = p ? peer_merge(n, p, p6) : peer_new(n);

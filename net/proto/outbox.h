@@ -21,7 +21,7 @@ enum port {
 	PORT_DNS,		/* the node's resolver, UDP and TCP */
 	PORT_AS,		/* the AS's TLS listener */
 	PORT_CTL,		/* the worker's control socket */
-	PORT_SECOND,		/* another UDP port: STUN, and what takes two ports to find out */
+	PORT_STUN,		/* the second UDP port of a TRS, for STUN, and of netcheck */
 	PORT_COUNT
 };
 

@@ -399,7 +399,7 @@ static void hostile(void)
 		id.b[random_u32() % 10] ^= i & 1 ? 0 : 1;
 		stun_request(q, &id, 0);
 		n = i & 2 ? stun_answer(&s, a, q, sizeof q, &from, &unused) : sizeof q;
-		fly(w, 1, i & 4 ? PORT_MAIN : PORT_SECOND, &from, i & 2 ? a : q, n);
+		fly(w, 1, i & 4 ? PORT_MAIN : PORT_STUN, &from, i & 2 ? a : q, n);
 		h->input(w->half, w->now, &w->flight[0].b, &w->out);
 		w->flight[0].at = 0;
 		memcpy(id.b, w->plan.random, sizeof w->plan.random);
