@@ -25,18 +25,6 @@ struct netcheck_plan {
 	struct now start;
 };
 
-/* How addresses outside are given to a port inside, RFC 4787 section 4.1. */
-enum netcheck_mapping {
-	MAPPING_UNKNOWN, MAPPING_NONE, MAPPING_ENDPOINT_INDEPENDENT, MAPPING_ADDRESS_DEPENDENT,
-	MAPPING_ADDRESS_DEPENDENT_OR_STRICTER, MAPPING_ADDRESS_AND_PORT_DEPENDENT,
-};
-
-/* Who is let in, section 5; a firewall without NAPT has this too. */
-enum netcheck_filtering {
-	FILTERING_UNKNOWN, FILTERING_ENDPOINT_INDEPENDENT, FILTERING_ADDRESS_DEPENDENT,
-	FILTERING_ADDRESS_DEPENDENT_OR_LOOSER, FILTERING_ADDRESS_AND_PORT_DEPENDENT,
-};
-
 enum netcheck_fact { FACT_UNKNOWN, FACT_NO, FACT_YES };
 
 /* From the worst to the best. */
@@ -53,9 +41,10 @@ enum netcheck_verdict {
 struct netcheck_family {
 	enum netcheck_verdict verdict;
 	struct addr local, mapped;	/* family 0: none, or not known */
-	enum netcheck_mapping mapping;
-	enum netcheck_filtering filtering;
-	const char *mapping_why, *filtering_why;	/* where it cannot be told, else NULL */
+	const char *text;		/* the verdict in words */
+	/* Words of RFC 4787, and what is to be said of them, such as why it cannot be told, or NULL. */
+	const char *mapping, *mapping_note;
+	const char *filtering, *filtering_note;
 	enum netcheck_fact hairpin, port_kept;
 };
 
@@ -74,6 +63,7 @@ struct netcheck_as {
 
 struct netcheck_report {
 	enum netcheck_verdict verdict;		/* of the better family */
+	const char *text;
 	struct netcheck_family family[NETCHECK_FAMILIES];
 	struct netcheck_server server[NETCHECK_SERVERS];
 	unsigned servers;

@@ -2,6 +2,7 @@
  * netcheck_judge.c - what the answers mean, in the terms of RFC 4787 and RFC 5780; where they do
  * not suffice, why.
  */
+#include "net/proto/napt.h"
 #include "roles/netcheck.h"
 
 /* ---- mapping ---- */
@@ -74,29 +75,31 @@ static struct pairs compare(const struct seen *s)
 	return c;
 }
 
-static void judge_mapping(struct netcheck_family *f, const struct seen *s)
+static enum mapping judge_mapping(const struct seen *s, const char **note)
 {
 	struct pairs c = compare(s);
 
-	if (s->n == 0)
-		f->mapping_why = "no server answered";
-	else if (s->p[0]->own)
-		f->mapping = MAPPING_NONE;
-	else if (c.port_other)
-		f->mapping = MAPPING_ADDRESS_AND_PORT_DEPENDENT;
-	else if (c.ip_other && c.port_same)
-		f->mapping = MAPPING_ADDRESS_DEPENDENT;
-	else if (c.ip_other)
-		f->mapping = MAPPING_ADDRESS_DEPENDENT_OR_STRICTER;
-	else if (c.ip_same)
-		f->mapping = MAPPING_ENDPOINT_INDEPENDENT;
-	else
-		f->mapping_why = "only one server address answered; it takes two";
+	if (s->n == 0) {
+		*note = "no server answered";
+		return MAPPING_UNKNOWN;
+	}
+	if (s->p[0]->own)
+		return MAPPING_NONE;
+	if (c.port_other)
+		return MAPPING_PORT_DEPENDENT;
+	if (c.ip_other) {
+		*note = c.port_same ? NULL : "or stricter: no server answered at two ports";
+		return MAPPING_ADDRESS_DEPENDENT;
+	}
+	if (c.ip_same)
+		return MAPPING_ENDPOINT_INDEPENDENT;
+	*note = "only one server address answered, it takes two";
+	return MAPPING_UNKNOWN;
 }
 
 /* ---- filtering ---- */
 
-static void judge_filtering(const struct netcheck *n, unsigned family, struct netcheck_family *f)
+static enum filtering judge_filtering(const struct netcheck *n, unsigned family, const char **note)
 {
 	const struct probe *c = n->chosen[family];
 	const struct probe *plain = netcheck_probe(n, family, SECOND_PLAIN);
@@ -104,22 +107,23 @@ static void judge_filtering(const struct netcheck *n, unsigned family, struct ne
 	const struct probe *ip = netcheck_probe(n, family, SECOND_CHANGE_IP);
 
 	if (!c)
-		f->filtering_why = "no server answered";
+		*note = "no server answered";
 	else if (!c->other.family)
-		f->filtering_why = "no server that answered has another address or port";
+		*note = "no server that answered has another address or port";
 	else if (ip->state == PROBE_ANSWERED)
-		f->filtering = FILTERING_ENDPOINT_INDEPENDENT;
+		return FILTERING_ENDPOINT_INDEPENDENT;
 	else if (port->state == PROBE_REFUSED || ip->state == PROBE_REFUSED)
-		f->filtering_why = "the server does not answer from its other address or port";
-	else if (port->state == PROBE_ANSWERED && ip->state == PROBE_SILENT &&
-		 netcheck_probe(n, family, ASK_OTHER_IP)->state == PROBE_ANSWERED)
-		f->filtering = FILTERING_ADDRESS_DEPENDENT;
-	else if (port->state == PROBE_ANSWERED)
-		f->filtering = FILTERING_ADDRESS_DEPENDENT_OR_LOOSER;
-	else if (plain->state == PROBE_ANSWERED && port->state == PROBE_SILENT)
-		f->filtering = FILTERING_ADDRESS_AND_PORT_DEPENDENT;
+		*note = "the server does not answer from its other address or port";
+	else if (port->state == PROBE_ANSWERED) {
+		if (ip->state != PROBE_SILENT ||
+		    netcheck_probe(n, family, ASK_OTHER_IP)->state != PROBE_ANSWERED)
+			*note = "or looser: the server cannot answer from another address";
+		return FILTERING_ADDRESS_DEPENDENT;
+	} else if (plain->state == PROBE_ANSWERED && port->state == PROBE_SILENT)
+		return FILTERING_PORT_DEPENDENT;
 	else
-		f->filtering_why = "answers to the second port are missing";
+		*note = "answers to the second port are missing";
+	return FILTERING_UNKNOWN;
 }
 
 /* ---- the rest ---- */
@@ -134,7 +138,8 @@ static enum netcheck_fact judge_hairpin(const struct netcheck *n, unsigned famil
 	return in->state == PROBE_SILENT && out->state == PROBE_SILENT ? FACT_NO : FACT_UNKNOWN;
 }
 
-static enum netcheck_verdict judge(const struct netcheck_family *f, bool asked, bool answered)
+static enum netcheck_verdict judge(const struct netcheck_family *f, struct behaviour b, bool asked,
+				   bool answered)
 {
 	if (!asked)
 		return VERDICT_NOT_ASKED;
@@ -142,36 +147,66 @@ static enum netcheck_verdict judge(const struct netcheck_family *f, bool asked, 
 		return VERDICT_NO_NETWORK;
 	if (!answered)
 		return VERDICT_UDP_BLOCKED;
-	switch (f->mapping) {
-	case MAPPING_NONE:
-		/* open only if it is shown: no more than a firewall's filter is known else */
-		return f->filtering == FILTERING_ENDPOINT_INDEPENDENT ? VERDICT_OPEN : VERDICT_EASY_NAPT;
-	case MAPPING_ENDPOINT_INDEPENDENT:
+	/* open only if it was shown: else there may be a firewall */
+	if (b.mapping == MAPPING_NONE && b.filtering == FILTERING_ENDPOINT_INDEPENDENT)
+		return VERDICT_OPEN;
+	if (b.mapping == MAPPING_NONE || b.mapping == MAPPING_ENDPOINT_INDEPENDENT)
 		return VERDICT_EASY_NAPT;
-	case MAPPING_UNKNOWN:
-		return VERDICT_UNKNOWN_NAPT;
+	return b.mapping == MAPPING_UNKNOWN ? VERDICT_UNKNOWN_NAPT : VERDICT_HARD_NAPT;
+}
+
+/* Whom path selection would let try, by the strictest kinds of peers. */
+static const char *words(enum netcheck_verdict v, struct behaviour b)
+{
+	static const struct behaviour
+		strict = { MAPPING_ENDPOINT_INDEPENDENT, FILTERING_PORT_DEPENDENT },
+		symmetric = { MAPPING_PORT_DEPENDENT, FILTERING_PORT_DEPENDENT };
+
+	switch (v) {
+	case VERDICT_NOT_ASKED:
+		return "not asked: no server has such an address";
+	case VERDICT_NO_NETWORK:
+		return "no direct connections: there is no route to any server";
+	case VERDICT_UDP_BLOCKED:
+		return "no direct connections: UDP is blocked, or no server is there";
+	case VERDICT_UNKNOWN_NAPT:
+		return "direct connections: there is a NAPT, whose kind cannot be told";
+	case VERDICT_OPEN:
+		return "direct connections: with everybody, whoever begins";
 	default:
-		return VERDICT_HARD_NAPT;
+		break;
 	}
+	if (behaviour_punchable(b, symmetric) == PUNCH_YES)
+		return "direct connections: likely with everybody";
+	if (behaviour_punchable(b, strict) != PUNCH_YES)
+		return "direct connections: likely only with peers that are open or let in any port of "
+		       "an address";
+	return behaviour_punchable(b, symmetric) == PUNCH_NO ?
+	       "direct connections: likely with everybody except peers behind symmetric NAPTs" :
+	       "direct connections: likely with everybody, perhaps except peers behind symmetric NAPTs";
 }
 
 static void judge_family(const struct netcheck *n, unsigned family, struct netcheck_family *f)
 {
 	struct seen s = look(n, family);
+	struct behaviour b;
 	bool asked = false;
 	unsigned i;
 
 	for (i = 0; i < n->plan.servers; i++)
 		asked |= netcheck_family_of(&n->plan.server[i]) == family;
 	f->local = n->plan.local[family];
-	judge_mapping(f, &s);
-	judge_filtering(n, family, f);
+	b.mapping = judge_mapping(&s, &f->mapping_note);
+	b.filtering = judge_filtering(n, family, &f->filtering_note);
+	f->mapping = mapping_name(b.mapping);
+	f->filtering = filtering_name(b.filtering);
 	f->hairpin = judge_hairpin(n, family);
 	if (s.n) {
 		f->mapped = s.p[0]->mapped;
 		f->port_kept = f->mapped.port == f->local.port ? FACT_YES : FACT_NO;
 	}
-	f->verdict = judge(f, asked, s.n != 0);
+	f->verdict = judge(f, b, asked, s.n != 0);
+	f->text = words(f->verdict, b);
 }
 
 void netcheck_judge(const struct netcheck *n, struct netcheck_report *r)
@@ -181,7 +216,10 @@ void netcheck_judge(const struct netcheck *n, struct netcheck_report *r)
 	memset(r, 0, sizeof *r);
 	for (i = 0; i < NETCHECK_FAMILIES; i++) {
 		judge_family(n, i, &r->family[i]);
-		r->verdict = MAX(r->verdict, r->family[i].verdict);
+		if (r->family[i].verdict >= r->verdict) {
+			r->verdict = r->family[i].verdict;
+			r->text = r->family[i].text;
+		}
 	}
 	r->servers = n->plan.servers;
 	for (i = 0; i < n->plan.servers; i++) {

@@ -16,7 +16,7 @@ static const size_t at_once[] = {
 	offsetof(struct config, node_as), offsetof(struct config, node_password),
 	offsetof(struct config, node_upstream), offsetof(struct config, node_cipher),
 	offsetof(struct config, node_rekey), offsetof(struct config, node_rekey_packets),
-	offsetof(struct config, node_idle),
+	offsetof(struct config, node_idle), offsetof(struct config, node_stun),
 };
 
 static bool applies(size_t offset)
