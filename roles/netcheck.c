@@ -99,22 +99,26 @@ static struct probe *question(struct netcheck *n, unsigned family, enum netcheck
 	return &n->probe[NETCHECK_SERVERS + family * QUESTIONS + q];
 }
 
-/* The server whose other address helps; without one, when nobody is waited for, any. */
+/* Of use, the more the better: beyond the NAPT, and with another address of its own. */
+static unsigned worth(const struct probe *p)
+{
+	return p->state == PROBE_ANSWERED ? 1 + 2 * !p->own + (p->other.family != 0) : 0;
+}
+
+/* The best server, as soon as there can be no better one; NULL: not yet, or none. */
 static const struct probe *choose(const struct netcheck *n, unsigned family)
 {
-	const struct probe *p, *any = NULL;
+	const struct probe *p, *best = NULL;
 	bool waiting = false;
 
 	for (p = n->probe; p < n->probe + n->plan.servers; p++) {
 		if (p->state == PROBE_IDLE || netcheck_family_of(&p->to) != family)
 			continue;
-		if (p->state == PROBE_ANSWERED && p->other.family)
-			return p;
 		waiting |= p->state == PROBE_ASKED;
-		if (p->state == PROBE_ANSWERED && !any)
-			any = p;
+		if (worth(p) > (best ? worth(best) : 0))
+			best = p;
 	}
-	return waiting ? NULL : any;
+	return best && (!waiting || worth(best) == 4) ? best : NULL;
 }
 
 static void ask_chosen(struct netcheck *n, unsigned family, uint64_t at)
