@@ -93,12 +93,14 @@ static int look_up(struct netcheck_plan *plan, const char *name, uint16_t port)
 	g->ar_name = strdup(name);
 	g->ar_request = &hints;
 	e = g->ar_name ? getaddrinfo_a(GAI_NOWAIT, (struct gaicb *[]){ g }, 1, NULL) : EAI_MEMORY;
-	if (!e && gai_suspend(list, 1, &patience) == EAI_AGAIN && gai_cancel(g) == EAI_NOTCANCELED)
+	if (!e) {
+		gai_suspend(list, 1, &patience);
+		e = gai_error(g);
+	}
+	if (e == EAI_INPROGRESS)
 		return no_such_name(name, "its name was not resolved within a second");
-	e = e ? e : gai_error(g);
 	if (e)
-		status = no_such_name(name, e == EAI_CANCELED ? "its name was not resolved within a second"
-				      : gai_strerror(e));
+		status = no_such_name(name, gai_strerror(e));
 	else
 		add_found(plan, g->ar_result, port);
 	if (g->ar_result)
