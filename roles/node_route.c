@@ -65,9 +65,17 @@ static void fill_setup(const struct node *n, const struct msg_route_direction *m
 	memcpy(s->peer.tbs_hash, info->tbs_hash, 32);
 	memcpy(s->peer.x25519, info->x25519, 32);
 	strcpy(s->peer_fqdn, info->fqdn);
+	s->pattern = m->pattern;
+	s->peer_families = m->families;
+	s->peer_behaviour[0] = behaviour_of(m->behaviour4);
+	s->peer_behaviour[1] = behaviour_of(m->behaviour6);
+	s->relay = m->relay;
 	for (i = 0; i < m->candidates_n && i < CANDIDATES; i++) {
-		s->candidate[s->candidates] = address_of(&m->candidates[i]);
-		s->candidates += is_place(n, &s->candidate[s->candidates]);
+		struct candidate *c = &s->candidate[s->candidates];
+
+		c->kind = m->candidates[i].kind;
+		c->addr = address_of(&m->candidates[i]);
+		s->candidates += is_place(n, &c->addr);
 	}
 }
 
@@ -122,11 +130,14 @@ static bool is_wanted_name(const struct peer *p, const char *fqdn)
 	return false;
 }
 
-/* A path we start must lead to somebody we asked for; closing the old one may have crossed this. */
-static bool is_sought(struct now now, const struct peer *p)
+/*
+ * A path we start must lead to somebody we asked for; closing the old one may have crossed this.
+ * With pattern 2 the end behind the NAPT starts it, whoever asked.
+ */
+static bool is_sought(struct now now, const struct msg_route_direction *m, const struct peer *p)
 {
-	return p && (p->state != PEER_IDLE ||
-		     (p->sought && now.boot - p->sought < ROUTE_TIMEOUT));
+	return m->pattern == 2 || (p && (p->state != PEER_IDLE ||
+		     (p->sought && now.boot - p->sought < ROUTE_TIMEOUT)));
 }
 
 enum verdict route_taken(struct node *n, struct now now, const struct msg_header *h,
@@ -148,7 +159,7 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 		confirm(n, now, h->transaction, &m.path, 0, out);
 		return V_ANSWERED;
 	}
-	if (peer_by_path(n, &m.path) || (m.initiator && !is_sought(now, p)))
+	if (peer_by_path(n, &m.path) || (m.initiator && !is_sought(now, &m, p)))
 		return V_DROP_STATE;
 	if (!check_peer(n, now, &m, &info) || !is_wanted_name(p, info.fqdn))
 		result = REASON_BAD_PEER;
