@@ -15,7 +15,7 @@ manager() {
 }
 # worker FILE NUMBER: its pid, in order of birth; services have the helper first
 more_than() { [ "$(times "$1" "$2")" -gt "$3" ]; }
-replaced() { [ -n "$(child "$1" as+nms.0)" ] && ! kill -0 "$victim" 2>/dev/null; }
+replaced() { [ -n "$(child "$1" as+nms+trs.0)" ] && ! kill -0 "$victim" 2>/dev/null; }
 
 network
 host cloud 1
@@ -72,7 +72,7 @@ else
 	ok $? "and the log says what of the sandbox the kernel has"
 fi
 
-victim=$(child cloud as+nms.0)
+victim=$(child cloud as+nms+trs.0)
 begin=$(date +%s%N)
 kill -STOP "$victim"
 eventually 5 log cloud "pid $victim\) has not answered for [0-9]+ ms: killing it" &&
@@ -88,7 +88,7 @@ is "a stop begins with STOPPING=1" "$(times cloud STOPPING=1)" 1
 manager again 300000
 workers=2 start cloud cloud "$CY" -c "$W/cloud.yaml"
 eventually 5 more_than again WATCHDOG=1 2
-victim=$(child cloud as+nms.0)
+victim=$(child cloud as+nms+trs.0)
 kill -STOP "$victim"
 before=-1
 while [ "$before" != "$(times again WATCHDOG=1)" ]; do
