@@ -50,7 +50,7 @@ told a READY=1
 ok $? "a node says that it is ready"
 eventually 8 told a 'STATUS=node laptop.cyphonic.internal ready, 0 peers'
 ok $? "and who it is"
-eventually 5 told cloud 'STATUS=as ready; nms ready, 2 nodes'
+eventually 5 told cloud 'STATUS=as ready; nms ready, 3 nodes; trs ready, 0 paths'
 ok $? "the services' line counts nodes over all workers"
 "$CY" -c "$W/a.yaml" ping bob-box >/dev/null
 eventually 8 told a 'STATUS=node laptop.cyphonic.internal ready, 1 peer'
