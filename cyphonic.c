@@ -43,6 +43,7 @@
 #include "net/io/owner.h"
 #include "net/io/prompt.h"
 #include "net/io/resolv.h"
+#include "net/io/survey.h"
 #include "net/io/usage.h"
 #include "net/proto/wire.h"
 #include "net/io/standard.h"
@@ -114,7 +115,7 @@ static const struct option_row option[OPTIONS] = {
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
-	[O_JSON] = { 0, "json", NULL, "account device ca backup restore status dns trs ping log debug test",
+	[O_JSON] = { 0, "json", NULL, "account device ca backup restore status dns trs ping netcheck log debug test",
 		     "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
 	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node (default) or trs" },
@@ -142,12 +143,13 @@ static int ask_for_status(struct call *c);
 static int ask_for_names(struct call *c);
 static int repair_names(struct call *c);
 static int ask_for_pong(struct call *c);
+static int check_network(struct call *c);
 static int ask_for_metrics(struct call *c);
 static int tell_relay(struct call *c);
 static int ask_for_log(struct call *c);
 static int make_bundle(struct call *c);
 
-enum { PASSWORD = 1, NO_STORE = 2 };
+enum { PASSWORD = 1, NO_STORE = 2, NO_CONFIG = 4 };	/* NO_CONFIG: needs none if it has arguments */
 
 static const struct verb {
 	const char *name, *sub, *args;
@@ -192,6 +194,8 @@ static const struct verb {
 	{ "trs", "resume", "", 0, 0, 0, .run = tell_relay, .text = "it takes new ones again" },
 	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
 	  .text = "ask another node over the overlay for a sign of life" },
+	{ "netcheck", NULL, "[SERVER ...]", 0, 6, NO_CONFIG, .run = check_network,
+	  .text = "what this network allows, found out by STUN without login" },
 	{ "metrics", NULL, "", 0, 0, 0, .run = ask_for_metrics, .text = "its figures, as Prometheus reads them" },
 	{ "log", NULL, "[error|warn|info|debug]", 0, 1, 0, .run = ask_for_log,
 	  .text = "say or set the level of its log" },
@@ -296,6 +300,11 @@ static const char *config_file(const struct call *c)
 
 static int load_config(struct call *c, uint32_t *bits, FILE *errors)
 {
+	if (c->verb && c->verb->flags & NO_CONFIG && c->words && !c->args.value[O_CONFIG] &&
+	    access(CONFIG_FILE, R_OK) != 0) {
+		config_defaults(&c->conf);
+		return EXIT_DONE;
+	}
 	*bits = c->role ? role_bits(c->role) : 0;
 	if (c->role && !*bits) {
 		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, trs, node, all", c->role);
@@ -341,21 +350,6 @@ static struct ask ask_of(const struct call *c)
 	return a;
 }
 
-/* Seconds between two looks, from the option; false, and said, when it is no such number. */
-static bool take_interval(struct ask *a, const struct option_row *o, const char *text)
-{
-	char *end;
-
-	if (!text)
-		return true;
-	a->interval = strtod(text, &end);
-	if (*end || !(a->interval >= 0.1 && a->interval <= 3600)) {
-		cy_log(LOG_ERROR_, "--%s=%.40s: seconds, from 0.1 to 3600", o->name, text);
-		return false;
-	}
-	return true;
-}
-
 static int back_up(struct call *c)
 {
 	return keep_backup(&c->conf, c->word[0], c->args.value[O_JSON] != NULL, stdout);
@@ -372,8 +366,7 @@ static int ask_for_status(struct call *c)
 	struct ask a = ask_of(c);
 
 	a.watch = c->args.value[O_WATCH] != NULL;
-	if (!take_interval(&a, &option[O_RATES], c->args.value[O_RATES]) ||
-	    !take_interval(&a, &option[O_WATCH], c->args.value[O_WATCH]))
+	if (!args_seconds(&c->args, O_RATES, &a.interval) || !args_seconds(&c->args, O_WATCH, &a.interval))
 		return EXIT_USAGE;
 	return ask_status(&a);
 }
@@ -448,6 +441,14 @@ static int tell_relay(struct call *c)
 	a.role[0] = role_trs.name;
 	a.roles = 1;
 	return ask_relay(&a, c->verb->sub);
+}
+
+static int check_network(struct call *c)
+{
+	struct survey s = { .conf = &c->conf, .word = c->word, .words = c->words,
+			    .json = c->args.value[O_JSON] != NULL, .out = stdout };
+
+	return survey_run(&netcheck_protocol, &s);
 }
 
 static int run_daemon(struct call *c, uint32_t bits)

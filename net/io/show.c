@@ -59,6 +59,22 @@ static void show_way(FILE *out, json_t *way)
 		on && json_is_true(json_object_get(way, "napt")) ? ", behind a NAPT" : "");
 }
 
+/* What others found in front of it; nothing where nobody looked. */
+static void show_napt(FILE *out, json_t *way)
+{
+	json_t *relays = json_object_get(way, "relays"), *relay;
+	size_t i;
+
+	if (number(way, "found"))
+		fprintf(out, "  napt %s    mapping %s, filtering %s (%s)\n",
+			*text(way, "nms") == '[' ? "ipv6" : "ipv4", text(way, "mapping"),
+			text(way, "filtering"), text(way, "kind"));
+	json_array_foreach(relays, i, relay)
+		fprintf(out, "%s%s in %.1f ms%s", i ? ", " : "  relays       ", text(relay, "addr"),
+			json_number_value(json_object_get(relay, "rtt_ms")),
+			i + 1 < json_array_size(relays) ? "" : "\n");
+}
+
 static void show_agent(FILE *out, json_t *agent)
 {
 	json_t *way;
@@ -71,6 +87,8 @@ static void show_agent(FILE *out, json_t *agent)
 	fprintf(out, "  addresses    %s  %s\n", text(agent, "ipv4"), text(agent, "ipv6"));
 	json_array_foreach(json_object_get(agent, "ways"), i, way)
 		show_way(out, way);
+	json_array_foreach(json_object_get(agent, "ways"), i, way)
+		show_napt(out, way);
 	if (number(agent, "key_expiry"))
 		fprintf(out, "  common key   until %s\n", date(when, number(agent, "key_expiry")));
 	if (number(agent, "certificate_expiry"))
