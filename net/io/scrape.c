@@ -38,15 +38,6 @@ static void of_as(struct sheet *s, json_t *as)
 	sheet_add(s, M_AS_CONNECTIONS, number(as, "connections"), NULL, NULL);
 }
 
-static void of_nms(struct sheet *s, json_t *nms)
-{
-	sheet_add(s, M_REGISTRATIONS, number(nms, "nodes"), NULL, NULL);
-	sheet_add(s, M_SELECTIONS, number(nms, "selections"), NULL, NULL);
-	sheet_add(s, M_DIRECTIONS, number(nms, "paths"), "told", NULL);
-	sheet_add(s, M_DIRECTIONS, number(nms, "refusals"), "refused", NULL);
-	sheet_add(s, M_DIRECTIONS, number(nms, "undelivered"), "undelivered", NULL);
-}
-
 /* How many of a list are in each state; every state is there. */
 static void states(struct sheet *s, enum metric m, json_t *list, const char *const *state)
 {
@@ -60,6 +51,22 @@ static void states(struct sheet *s, enum metric m, json_t *list, const char *con
 			n += strcmp(text(one, "state"), *state) == 0;
 		sheet_add(s, m, n, *state, NULL);
 	}
+}
+
+static void of_nms(struct sheet *s, json_t *nms)
+{
+	static const char *const state[] = { "ready", "draining", "silent", NULL };
+	static const char *const pattern[] = { "1", "2", "3" };
+	size_t i;
+
+	sheet_add(s, M_REGISTRATIONS, number(nms, "nodes"), NULL, NULL);
+	sheet_add(s, M_SELECTIONS, number(nms, "selections"), NULL, NULL);
+	sheet_add(s, M_DIRECTIONS, number(nms, "paths"), "told", NULL);
+	sheet_add(s, M_DIRECTIONS, number(nms, "refusals"), "refused", NULL);
+	sheet_add(s, M_DIRECTIONS, number(nms, "undelivered"), "undelivered", NULL);
+	for (i = 0; i < ARRAY_SIZE(pattern); i++)
+		sheet_add(s, M_PATTERNS, number(part(nms, "patterns"), pattern[i]), pattern[i], NULL);
+	states(s, M_RELAYS, part(nms, "relays"), state);
 }
 
 static void of_agent(struct sheet *s, json_t *node)
