@@ -81,7 +81,8 @@ static void of_nms(struct sheet *s, json_t *nms)
 	sheet_add(s, M_DIRECTIONS, number(nms, "refusals"), "refused", NULL);
 	sheet_add(s, M_DIRECTIONS, number(nms, "undelivered"), "undelivered", NULL);
 	for (i = 0; i < ARRAY_SIZE(pattern); i++)
-		sheet_add(s, M_PATTERNS, number(part(nms, "patterns"), pattern[i]), pattern[i], NULL);
+		sheet_add(s, M_PATTERNS, json_number_value(json_array_get(part(nms, "patterns"), i)),
+			  pattern[i], NULL);
 	states(s, M_RELAYS, part(nms, "relays"), state);
 }
 

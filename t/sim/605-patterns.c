@@ -1,5 +1,5 @@
 /*
- * 610-patterns.c - what the NMS makes of two computers where there is no TRS: one of them behind
+ * 605-patterns.c - what the NMS makes of two computers where there is no TRS: one of them behind
  * a NAPT of any kind, both behind one, both behind NAPTs of which nothing is known.
  */
 #include "t/sim/peek.h"
@@ -32,7 +32,7 @@ static void begin(struct scene *s, uint64_t seed)
 }
 
 /* Paths of this pattern so far. */
-static unsigned patterns(struct scene *s, const char *pattern)
+static unsigned patterns(struct scene *s, unsigned pattern)
 {
 	json_t *o, *n;
 	unsigned count;
@@ -41,7 +41,7 @@ static unsigned patterns(struct scene *s, const char *pattern)
 	process_control(s->l->nms, "{\"cmd\":\"status\"}\n");
 	world_run(s->l->world, 10 * MS);
 	o = json_loads(s->status, 0, NULL);
-	n = json_object_get(json_object_get(o, "patterns"), pattern);
+	n = json_array_get(json_object_get(o, "patterns"), pattern - 1);
 	count = json_is_integer(n) ? (unsigned)json_integer_value(n) : 999;
 	json_decref(o);
 	return count;
@@ -67,7 +67,7 @@ static void one_behind(void)
 			host_move(s.l->world, s.b->host, "203.0.113.50", NULL);
 			lab_behind(s.a, lab_napt(s.l, kinds[i], "203.0.113.9", NULL), "192.168.1.2", NULL);
 			fine = asks ? meet(&s, s.b, s.a) : meet(&s, s.a, s.b);
-			fine = fine && patterns(&s, "2") == 1 && peek_tunnel(s.a, s.b)->setup.initiator;
+			fine = fine && patterns(&s, 2) == 1 && peek_tunnel(s.a, s.b)->setup.initiator;
 			if (!fine)
 				diag("%s, asked by the %s: %s", box_kind_name(kinds[i]),
 				     asks ? "open one" : "one behind it", s.status);
