@@ -126,7 +126,8 @@ PARSERS := text.c crypto/cert.c crypto/trust.c crypto/issue.c net/proto/wire.c n
 	net/proto/dnsup.c net/proto/stun.c net/proto/login.c net/proto/register.c net/proto/session.c \
 	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c store/record.c store/state.c \
 	store/config_file.c store/config_yaml.c store/config_value.c roles/control.c roles/as.c \
-	roles/as_helper.c roles/nms.c roles/netcheck.c roles/node_route.c roles/node_ask.c roles/node_login.c
+	roles/as_helper.c roles/nms.c roles/nms_register.c roles/nms_relays.c roles/nms_vantage.c \
+	roles/nms_way.c roles/netcheck.c roles/node_route.c roles/node_ask.c roles/node_login.c
 fuzz-coverage:
 	$(MAKE) COVERAGE=1 CFLAGS='-O0 -g' coverage-programs
 	t/fuzz/coverage build/coverage $(PARSERS)
