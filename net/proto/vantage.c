@@ -14,10 +14,8 @@ static void drop_points(struct vantage *v)
 {
 	unsigned i;
 
-	for (i = 0; i < v->points; i++) {
+	for (i = 0; i < v->points; i++)
 		session_free(&v->point[i].session);
-		session_free(&v->point[i].other);
-	}
 	wipe(v->point, sizeof v->point);
 	v->points = 0;
 }
@@ -140,7 +138,6 @@ static void add_point(struct vantage *v, const struct msg_vantage_point *m)
 	p->other_port = m->other_port;
 	memcpy(key.b, m->key, sizeof key.b);
 	session_vantage(&p->session, &key, self, false);
-	session_vantage(&p->other, &key, self, false);
 	wipe(&key, sizeof key);
 	v->points++;
 }
@@ -160,17 +157,14 @@ static enum verdict open_punch(struct vantage *v, struct now now, const uint8_t 
 	unsigned i;
 
 	for (i = 0; i < v->points && n <= sizeof copy; i++) {
-		struct vantage_point *point = &v->point[i];
-		bool main = point->addr.port == from->port;
-
-		if (!addr_same_ip(&point->addr, from))
+		*at = &v->point[i];
+		if (!addr_same_ip(&(*at)->addr, from))
 			continue;
 		memcpy(copy, p, n);
-		verdict = session_open(main ? &point->session : &point->other, cloud_of(v, now),
-				       copy, n, h, x, &body, stamp);
+		verdict = session_open(&(*at)->session, cloud_of(v, now), copy, n, h, x, &body,
+				       stamp);
 		if (verdict != V_PASSED)
 			continue;
-		*at = point;
 		return msg_read_punch(m, body.p, body.n) == (long)body.n ? V_PASSED : V_DROP_BODY;
 	}
 	return verdict;

@@ -47,7 +47,6 @@ struct vantage_point {
 	struct addr addr;
 	uint16_t other_port;		/* 0: it has none */
 	struct session session;
-	struct session other;		/* opens answers from the other port: of one millisecond, they have one number */
 	uint32_t transaction;
 	uint64_t challenge;		/* its low two bits are the number of the try */
 	unsigned tries;
