@@ -66,6 +66,16 @@ void vantage_wrote(struct vantage *v, struct now now, const struct addr *to)
 	v->wrote[at].at = now.boot;
 }
 
+/* A new mapping knows only those written to since it was made, and a Keep Alive noticed it soon. */
+static void forget_wrote(struct vantage *v, struct now now)
+{
+	unsigned i;
+
+	for (i = 0; i < VANTAGE_WROTE; i++)
+		if (now.boot - v->wrote[i].at > v->registrar->keepalive + VANTAGE_NOTICED)
+			memset(&v->wrote[i], 0, sizeof v->wrote[i]);
+}
+
 static enum unasked surprise_of(const struct vantage *v, struct now now, const struct addr *from)
 {
 	unsigned i;
@@ -111,6 +121,7 @@ static void follow(struct vantage *v, struct now now)
 		v->found_at = 0;
 		v->relays = 0;
 		v->confirmed = false;
+		forget_wrote(v, now);
 	}
 	if (w->confirmed && !v->confirmed) {
 		v->is_reported = false;
@@ -271,8 +282,11 @@ static void punch(struct vantage *v, struct now now, struct vantage_point *p, st
 
 	p->sent[p->tries] = now.boot;
 	p->next = now.boot + (VANTAGE_FIRST << p->tries++);
+	/* a TRS takes each number once: whatever a node says shares them, over either family */
+	p->session.last = v->registrar->session.last;
 	n = session_seal(&p->session, ms, p->transaction, TYPE_HOLE_PUNCHING,
 			 tokens_at(&v->registrar->tokens, ms), body, n, d);
+	v->registrar->session.last = p->session.last;
 	vantage_wrote(v, now, &p->addr);
 	out_datagram(out, PORT_MAIN, &p->addr, NULL, d, n);
 }
