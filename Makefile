@@ -47,6 +47,7 @@ LIBA := $O/libcyphonic.a
 
 UNIT := $(patsubst t/%.c,$O/t/%,$(wildcard t/unit/[0-9]*.c))
 SIM := $(patsubst t/%.c,$O/t/%,$(wildcard t/sim/[0-9]*.c))
+NET := $(patsubst t/%.c,$O/t/%,$(wildcard t/net/*.c))
 SIMO := $(patsubst %.c,$O/%.o,$(filter-out $(wildcard t/sim/[0-9]*.c),$(wildcard t/sim/*.c)))
 
 all: $O/cyphonic
@@ -71,7 +72,11 @@ $O/t/unit/%: $O/t/unit/%.o $(LIBA)
 $O/t/sim/%: $O/t/sim/%.o $(SIMO) $(LIBA)
 	$(CC) $(ALL_LDFLAGS) -Wl,--wrap=aead_seal -o $@ $^ $(LIBS)
 
-tests: all $(UNIT) $(SIM) $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
+# the laboratory's tools stand alone
+$O/t/net/%: $O/t/net/%.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+tests: all $(UNIT) $(SIM) $(NET) $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
 
 # TESTS="t/net/210-ping.t" runs those alone
 test: tests
@@ -118,7 +123,7 @@ $O/t/fuzz/%: $O/t/fuzz/%.o $(FUZZO) $(LIBA)
 # lines of what reads foreign octets that corpora and tests reach
 PARSERS := text.c crypto/cert.c crypto/trust.c crypto/issue.c net/proto/wire.c net/proto/ext.c \
 	net/proto/gate.c net/proto/ip.c net/proto/dnsmsg.c net/proto/dns.c net/proto/dnstcp.c \
-	net/proto/dnsup.c net/proto/login.c net/proto/register.c net/proto/session.c \
+	net/proto/dnsup.c net/proto/stun.c net/proto/login.c net/proto/register.c net/proto/session.c \
 	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c store/record.c store/state.c \
 	store/config_file.c store/config_yaml.c store/config_value.c roles/control.c roles/as.c \
 	roles/as_helper.c roles/nms.c roles/node_route.c roles/node_ask.c roles/node_login.c

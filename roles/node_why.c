@@ -12,11 +12,13 @@
 /* How the NAPT in front of this node behaves, as far as that is known. */
 static struct behaviour own_behaviour(const struct node *n, unsigned family)
 {
-	const struct way *w = &n->registrar.way[family];
-	struct behaviour b = { MAPPING_UNKNOWN, FILTERING_UNKNOWN };
+	struct behaviour b = n->napt[family].found;
 
-	if (w->confirmed && !w->napt)
+	/* the NMS sees at once whether there is one */
+	if (!n->registrar.way[family].napt)
 		b.mapping = MAPPING_NONE;
+	else if (b.mapping == MAPPING_NONE)
+		b.mapping = MAPPING_UNKNOWN;
 	return b;
 }
 

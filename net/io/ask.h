@@ -11,6 +11,8 @@
  *		-> cyphonic.why.v1 of cyphonic(8), but for "schema"
  *	{"cmd": "dns"}
  *		-> cyphonic.dns.v1 of cyphonic(8), but for "schema" and "query"
+ *	{"cmd": "drain"} or {"cmd": "resume"}, to a relay
+ *		-> {"draining": true, "paths": 3}
  *	{"error": "why not"}
  *		-> whenever it cannot; "not the agent": another worker of this node may
  * NAME is a device's name or FQDN.
@@ -71,5 +73,8 @@ int ask_ping(const struct ask *a, const char *name, unsigned count);
  * is not there is made first.  1 if there is none.
  */
 int ask_why(const struct ask *a, const char *name);
+
+/* Says drain or resume to every worker of the relay; 1 if one of them does not answer. */
+int ask_relay(const struct ask *a, const char *what);
 
 #endif
