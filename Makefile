@@ -71,7 +71,7 @@ $O/t/unit/%: $O/t/unit/%.o $(LIBA)
 $O/t/sim/%: $O/t/sim/%.o $(SIMO) $(LIBA)
 	$(CC) $(ALL_LDFLAGS) -Wl,--wrap=aead_seal -o $@ $^ $(LIBS)
 
-tests: all $(UNIT) $(SIM) $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
+tests: all $(UNIT) $(SIM) $O/t/net/attacker $O/t/net/broken $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
 
 # TESTS="t/net/210-ping.t" runs those alone
 test: tests
@@ -79,6 +79,15 @@ test: tests
 
 soak: tests
 	O=$O SCALE=$${SCALE:-16} t/prove $(TESTS)
+
+# who owns every service and every wire, for t/net/630-blind.t
+ATTACK := $(patsubst %.c,$O/%.o,$(wildcard t/net/attack*.c))
+$O/t/net/attacker: $(ATTACK) $(LIBA)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# the program as it would be if its nodes gave their keys away
+$O/t/net/broken: $O/cyphonic.o $O/t/net/leak.o $(LIBA)
+	$(CC) $(ALL_LDFLAGS) -Wl,--wrap=keyring_install -Wl,--wrap=tunnel_send -o $@ $^ $(LIBS)
 
 # figures of this machine, in one run; as root
 bench: all $O/t/load $O/t/measure
