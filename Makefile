@@ -47,6 +47,7 @@ LIBA := $O/libcyphonic.a
 
 UNIT := $(patsubst t/%.c,$O/t/%,$(wildcard t/unit/[0-9]*.c))
 SIM := $(patsubst t/%.c,$O/t/%,$(wildcard t/sim/[0-9]*.c))
+NET := $(patsubst t/%.c,$O/t/%,$(wildcard t/net/*.c))
 SIMO := $(patsubst %.c,$O/%.o,$(filter-out $(wildcard t/sim/[0-9]*.c),$(wildcard t/sim/*.c)))
 
 all: $O/cyphonic
@@ -71,7 +72,22 @@ $O/t/unit/%: $O/t/unit/%.o $(LIBA)
 $O/t/sim/%: $O/t/sim/%.o $(SIMO) $(LIBA)
 	$(CC) $(ALL_LDFLAGS) -Wl,--wrap=aead_seal -o $@ $^ $(LIBS)
 
-tests: all $(UNIT) $(SIM) $O/t/net/attacker $O/t/net/broken $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
+# who owns every service and every wire; and the program with nodes that are no match for him
+BLIND := $(patsubst %,$O/t/net/blind/%,attacker broken published)
+$O/t/net/blind/attacker: $(patsubst %.c,$O/%.o,$(wildcard t/net/blind/attack*.c)) $(LIBA)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$O/t/net/blind/broken: $O/cyphonic.o $O/t/net/blind/leak.o $(LIBA)
+	$(CC) $(ALL_LDFLAGS) $(LEAK:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+$O/t/net/blind/published: $O/cyphonic.o $O/t/net/blind/psk.o $(LIBA)
+	$(CC) $(ALL_LDFLAGS) $(PSK:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+LEAK := keyring_install tunnel_send session_open
+PSK := keyring_install keys_psk
+
+# the laboratory's tools stand alone
+$O/t/net/%: $O/t/net/%.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+tests: all $(UNIT) $(SIM) $(NET) $(BLIND) $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
 
 # TESTS="t/net/210-ping.t" runs those alone
 test: tests
@@ -79,15 +95,6 @@ test: tests
 
 soak: tests
 	O=$O SCALE=$${SCALE:-16} t/prove $(TESTS)
-
-# who owns every service and every wire, for t/net/630-blind.t
-ATTACK := $(patsubst %.c,$O/%.o,$(wildcard t/net/attack*.c))
-$O/t/net/attacker: $(ATTACK) $(LIBA)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-
-# the program as it would be if its nodes gave their keys away
-$O/t/net/broken: $O/cyphonic.o $O/t/net/leak.o $(LIBA)
-	$(CC) $(ALL_LDFLAGS) -Wl,--wrap=keyring_install -Wl,--wrap=tunnel_send -o $@ $^ $(LIBS)
 
 # figures of this machine, in one run; as root
 bench: all $O/t/load $O/t/measure
@@ -127,7 +134,7 @@ $O/t/fuzz/%: $O/t/fuzz/%.o $(FUZZO) $(LIBA)
 # lines of what reads foreign octets that corpora and tests reach
 PARSERS := text.c crypto/cert.c crypto/trust.c crypto/issue.c net/proto/wire.c net/proto/ext.c \
 	net/proto/gate.c net/proto/ip.c net/proto/dnsmsg.c net/proto/dns.c net/proto/dnstcp.c \
-	net/proto/dnsup.c net/proto/login.c net/proto/register.c net/proto/session.c \
+	net/proto/dnsup.c net/proto/stun.c net/proto/login.c net/proto/register.c net/proto/session.c \
 	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c store/record.c store/state.c \
 	store/config_file.c store/config_yaml.c store/config_value.c roles/control.c roles/as.c \
 	roles/as_helper.c roles/nms.c roles/node_route.c roles/node_ask.c roles/node_login.c

@@ -3,6 +3,7 @@
  *
  *   login.c      TLS to the AS: name, addresses, Common Key, certificate
  *   register.c   the NMS: where we are, kept fresh
+ *   vantage.c    how the NAPT in front of us behaves (node_vantage.c)
  *   dns.c        names of the overlay, asked of the NMS (node_peers.c)
  *   TUN  -> node_peers.c -> node_paths.c -> tunnel.c -> UDP
  *   UDP  -> here -> node_paths.c -> tunnel.c -> TUN
@@ -169,9 +170,12 @@ static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, si
 	if (v != V_PASSED)
 		return v;
 	/* signalling is the agent's, a path its owner's */
-	owner = type_key(h.type) == KEY_COMMON ? 0 : id_owner(&h.id, n->env.workers);
+	owner = type_key(h.type) == KEY_COMMON || napt_is_for(n, &h) ? 0 :
+		id_owner(&h.id, n->env.workers);
 	if (owner != n->env.worker)
 		return hand_over(n, now, owner, p, len, from, to, ecn, out);
+	if (napt_is_for(n, &h))
+		return napt_input(n, now, p, len, &h, &x, from);
 	if (type_key(h.type) != KEY_COMMON)
 		return paths_input(n, now, p, len, &h, &x, from, to, ecn, out);
 	if (!n->registering || !id_equal(&h.id, &n->node_id))
@@ -180,6 +184,8 @@ static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, si
 	v = registrar_input(&n->registrar, now, p, len, &h, &x, from, to, &body, out);
 	if (!ready && registrar_ready(&n->registrar))
 		nms_hurry(n, now, out);
+	if (v == V_PASSED)
+		v = napt_signal(n, now, &h, body);
 	return v == V_PASSED ? peers_signal(n, now, &h, body, out) : v;
 }
 
@@ -274,6 +280,7 @@ static void tick_agent(struct node *n, struct now now, struct outbox *out)
 	login_tick(&n->login, now, cloud_ms(&n->cloud, now) / 1000, out);
 	if (n->registering) {
 		registrar_tick(&n->registrar, now, out);
+		napt_tick(n, now, out);
 		login_if_lost(n, now, out);
 	}
 	if (now.boot >= n->tun_again)
@@ -306,7 +313,9 @@ static uint64_t node_expiry(const void *self)
 		return at;
 	at = MIN(at, MIN(n->relogin, n->tun_again));
 	at = MIN(at, MIN(login_expiry(&n->login), dns_expiry(n->dns)));
-	return n->registering ? MIN(at, registrar_expiry(&n->registrar)) : at;
+	if (n->registering)
+		at = MIN(at, MIN(registrar_expiry(&n->registrar), napt_expiry(n)));
+	return at;
 }
 
 /* ---- beginning and end ---- */
@@ -333,6 +342,7 @@ static bool open_agent(struct node *n, char *err)
 		return false;
 	table_init(&n->peers4);
 	table_init(&n->peers6);
+	napt_open(n);
 	n->dns = dns_new(&node_dns_ops, n, DNS_HANDLES);
 	resolver_upstream(n);
 	n->relogin = n->env.start.boot;
@@ -375,6 +385,7 @@ static void node_close(void *self)
 		dns_free(n->dns);
 	}
 	login_free(&n->login);
+	napt_close(n);
 	registrar_free(&n->registrar);
 	trust_free(n->trust);
 	timers_free(&n->timers);

@@ -1,7 +1,8 @@
 /*
  * node.h - between the files of the node: node.c (the story), node_login.c (who we are),
- * node_peers.c (who is wanted), node_ask.c and node_route.c (what the NMS says), node_paths.c
- * (tunnels), node_dns.c (the system's resolver), node_status.c (what the user asks).
+ * node_peers.c (who is wanted), node_ask.c and node_route.c (what the NMS says), node_vantage.c
+ * (the NAPT in front of us), node_paths.c (tunnels), node_dns.c (the system's resolver),
+ * node_status.c (what the user asks).
  *
  * Worker 0 is the agent: it logs in, registers, answers DNS, reads the TUN device and knows the
  * peers.  Every worker carries the paths whose Path ID it owns.
@@ -15,6 +16,7 @@
 #include "net/proto/table.h"
 #include "net/proto/timers.h"
 #include "net/proto/tunnel.h"
+#include "net/proto/vantage.h"
 #include "net/priv.h"
 #include "net/role.h"
 #include "roles/control.h"
@@ -135,6 +137,7 @@ struct node {
 	struct login login;
 	struct registrar registrar;
 	bool registering;		/* registrar is started */
+	struct vantage napt[2];		/* IPv4, IPv6: what is in front of us */
 	bool tun_up;
 	char tun_trouble[200];
 	bool looked;			/* asked how names are resolved before us */
@@ -268,6 +271,21 @@ void peers_query_alarm(struct node *n, struct now now, struct query *q, struct o
 enum verdict peers_signal(struct node *n, struct now now, const struct msg_header *h,
 			  struct bytes body, struct outbox *out);
 extern const struct dns_ops node_dns_ops;
+
+/* node_vantage.c: the agent's */
+void napt_open(struct node *n);
+void napt_close(struct node *n);
+/* A TRS says it to this node without a path.  On every worker. */
+bool napt_is_for(const struct node *n, const struct msg_header *h);
+enum verdict napt_input(struct node *n, struct now now, const uint8_t *p, size_t len,
+			const struct msg_header *h, const struct exts *x, const struct addr *from);
+/* V_PASSED: an authentic message of the NMS that is about something else. */
+enum verdict napt_signal(struct node *n, struct now now, const struct msg_header *h,
+			 struct bytes body);
+void napt_tick(struct node *n, struct now now, struct outbox *out);
+uint64_t napt_expiry(const struct node *n);
+/* Adds what was found to the status of this family's way. */
+void napt_status(const struct node *n, struct now now, unsigned family, json_t *way);
 
 /* node_dns.c */
 /* Whom to ask for all other names: the configured ones, else those the system asked before us. */

@@ -44,14 +44,16 @@ static void path_free(struct node *n, struct path *p)
 static void announce(struct node *n, struct now now, struct path *p, struct outbox *out)
 {
 	struct tunnel *t = &p->tunnel;
+	bool first = !p->announced;
 	char id[33], at[ADDR_TEXT];
 
 	cy_log(LOG_INFO, "path %.8s to %s %s, %s by %s", id_text(id, &p->link.id),
-	       t->setup.peer_fqdn, p->announced ? "goes another way" : "is up",
+	       t->setup.peer_fqdn, first ? "is up" : "goes another way",
 	       route_is_relay(route_used(t)) ? "relayed" : "direct", addr_text(at, &t->remote));
-	tell_agent(n, now, p->announced ? NODE_ROUTED : NODE_UP, p, out);
+	/* known as told before it is told: what follows may lead here again */
 	p->announced = true;
 	p->changes = t->routes.changes;
+	tell_agent(n, now, first ? NODE_UP : NODE_ROUTED, p, out);
 	tunnel_probe(t, now, out);	/* its round trip, for status */
 }
 

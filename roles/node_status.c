@@ -55,19 +55,21 @@ static void add_peer(void *arg, struct link *link)
 		"held", (int)p->held_n));
 }
 
-static json_t *ways(const struct node *n)
+static json_t *ways(const struct node *n, struct now now)
 {
-	json_t *a = json_array();
+	json_t *a = json_array(), *o;
 	unsigned i;
 
 	for (i = 0; i < 2; i++) {
 		const struct way *w = &n->registrar.way[i];
 
-		if (w->nms.family)
-			json_array_append_new(a, json_pack("{s:o, s:b, s:o, s:o, s:b}",
-				"nms", text_of(&w->nms), "registered", w->confirmed,
-				"local", text_of(&w->local), "mapped", text_of(&w->mapped),
-				"napt", w->napt));
+		if (!w->nms.family)
+			continue;
+		o = json_pack("{s:o, s:b, s:o, s:o, s:b}", "nms", text_of(&w->nms),
+			      "registered", w->confirmed, "local", text_of(&w->local),
+			      "mapped", text_of(&w->mapped), "napt", w->napt);
+		napt_status(n, now, i, o);
+		json_array_append_new(a, o);
 	}
 	return a;
 }
@@ -99,7 +101,7 @@ void status_summary(const void *self, struct summary *s)
 }
 
 /* Only the agent knows these. */
-static void add_agent(const struct node *n, json_t *o)
+static void add_agent(const struct node *n, struct now now, json_t *o)
 {
 	json_t *peers = json_array();
 
@@ -113,7 +115,7 @@ static void add_agent(const struct node *n, json_t *o)
 	json_object_set_new(o, "key_expiry", json_integer((json_int_t)(n->key_expiry / 1000)));
 	json_object_set_new(o, "certificate_expiry",
 			    json_integer((json_int_t)(n->cert_expiry / 1000)));
-	json_object_set_new(o, "ways", ways(n));
+	json_object_set_new(o, "ways", ways(n, now));
 	json_object_set_new(o, "peers", peers);
 }
 
@@ -150,7 +152,7 @@ static json_t *node_status(const struct node *n, struct now now)
 		json_object_set_new(o, "dns", resolver(n));
 	json_object_set_new(o, "agent", json_boolean(is_agent(n)));
 	if (is_agent(n))
-		add_agent(n, o);
+		add_agent(n, now, o);
 	json_object_set_new(o, "paths", paths);
 	return o;
 }

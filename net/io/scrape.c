@@ -47,6 +47,22 @@ static void of_nms(struct sheet *s, json_t *nms)
 	sheet_add(s, M_DIRECTIONS, number(nms, "undelivered"), "undelivered", NULL);
 }
 
+static void of_trs(struct sheet *s, json_t *trs)
+{
+	sheet_add(s, M_RELAY_PATHS, number(trs, "bound"), "bound", NULL);
+	sheet_add(s, M_RELAY_PATHS, number(trs, "paths") - number(trs, "bound"), "waiting", NULL);
+	sheet_add(s, M_RELAY_REQUESTS, number(trs, "opened"), "opened", NULL);
+	sheet_add(s, M_RELAY_REQUESTS, number(trs, "refused"), "refused", NULL);
+	sheet_add(s, M_RELAY_PACKETS, number(trs, "packets_relayed"), NULL, NULL);
+	sheet_add(s, M_RELAY_BYTES, number(trs, "octets_relayed"), NULL, NULL);
+	if (!truth(trs, "agent"))
+		return;
+	sheet_add(s, M_RELAY_READY, strcmp(text(trs, "state"), "ready") == 0 ||
+		  truth(trs, "draining"), NULL, NULL);
+	sheet_add(s, M_RELAY_DRAINING, truth(trs, "draining"), NULL, NULL);
+	sheet_add(s, M_RELAY_LOAD, number(trs, "load"), NULL, NULL);
+}
+
 /* How many of a list are in each state; every state is there. */
 static void states(struct sheet *s, enum metric m, json_t *list, const char *const *state)
 {
@@ -114,6 +130,8 @@ static void of_worker(struct sheet *s, const char *role, json_t *worker)
 		of_as(s, worker);
 	else if (strcmp(role, "nms") == 0)
 		of_nms(s, worker);
+	else if (strcmp(role, "trs") == 0)
+		of_trs(s, worker);
 	else if (strcmp(role, "node") == 0)
 		of_node(s, worker);
 }

@@ -48,7 +48,32 @@ static const char *octets(char out[16], json_int_t n)
 	return out;
 }
 
-/* ---- a node ---- */
+/* ---- a node; a relay registers like one ---- */
+
+static void show_way(FILE *out, json_t *way)
+{
+	bool on = json_is_true(json_object_get(way, "registered"));
+
+	fprintf(out, "  nms          %s %s%s%s\n", text(way, "nms"),
+		on ? "registered, seen as " : "not registered", on ? text(way, "mapped") : "",
+		on && json_is_true(json_object_get(way, "napt")) ? ", behind a NAPT" : "");
+}
+
+/* What others found in front of it; nothing where nobody looked. */
+static void show_napt(FILE *out, json_t *way)
+{
+	json_t *relays = json_object_get(way, "relays"), *relay;
+	size_t i;
+
+	if (number(way, "found"))
+		fprintf(out, "  napt %s    mapping %s, filtering %s (%s)\n",
+			*text(way, "nms") == '[' ? "ipv6" : "ipv4", text(way, "mapping"),
+			text(way, "filtering"), text(way, "kind"));
+	json_array_foreach(relays, i, relay)
+		fprintf(out, "%s%s in %.1f ms%s", i ? ", " : "  relays       ", text(relay, "addr"),
+			json_number_value(json_object_get(relay, "rtt_ms")),
+			i + 1 < json_array_size(relays) ? "" : "\n");
+}
 
 static void show_agent(FILE *out, json_t *agent)
 {
@@ -60,13 +85,10 @@ static void show_agent(FILE *out, json_t *agent)
 	if (strcmp(text(agent, "trouble"), "-") != 0)
 		fprintf(out, "  trouble      %s\n", text(agent, "trouble"));
 	fprintf(out, "  addresses    %s  %s\n", text(agent, "ipv4"), text(agent, "ipv6"));
-	json_array_foreach(json_object_get(agent, "ways"), i, way) {
-		bool on = json_is_true(json_object_get(way, "registered"));
-
-		fprintf(out, "  nms          %s %s%s%s\n", text(way, "nms"),
-			on ? "registered, seen as " : "not registered", on ? text(way, "mapped") : "",
-			on && json_is_true(json_object_get(way, "napt")) ? ", behind a NAPT" : "");
-	}
+	json_array_foreach(json_object_get(agent, "ways"), i, way)
+		show_way(out, way);
+	json_array_foreach(json_object_get(agent, "ways"), i, way)
+		show_napt(out, way);
 	if (number(agent, "key_expiry"))
 		fprintf(out, "  common key   until %s\n", date(when, number(agent, "key_expiry")));
 	if (number(agent, "certificate_expiry"))
@@ -154,6 +176,34 @@ static const char *octets_each_second(char out[24], double n)
 
 	snprintf(out, 24, "%s/s", octets(text, (json_int_t)n));
 	return out;
+}
+
+/* ---- a relay ---- */
+
+static void show_relay(FILE *out, json_t *agent)
+{
+	json_t *way;
+	size_t i;
+
+	fprintf(out, "relay %s: %s\n", text(agent, "name"), text(agent, "state"));
+	if (strcmp(text(agent, "trouble"), "-") != 0)
+		fprintf(out, "  trouble      %s\n", text(agent, "trouble"));
+	if (strcmp(text(agent, "region"), "-") != 0)
+		fprintf(out, "  region       %s\n", text(agent, "region"));
+	fprintf(out, "  load         %.1f %%\n", 100 * json_number_value(json_object_get(agent, "load")));
+	json_array_foreach(json_object_get(agent, "ways"), i, way)
+		show_way(out, way);
+}
+
+static void show_trs(FILE *out, json_t *workers)
+{
+	json_t *worker;
+	size_t i;
+
+	json_array_foreach(workers, i, worker)
+		if (is_role(worker, "trs") && json_is_true(json_object_get(worker, "agent")))
+			show_relay(out, worker);
+	show_service(out, workers, "trs");
 }
 
 /* ---- all of it ---- */
@@ -253,6 +303,7 @@ void show_status(FILE *out, json_t *all)
 	show_node(out, workers);
 	show_service(out, workers, "as");
 	show_service(out, workers, "nms");
+	show_trs(out, workers);
 	json_array_foreach(workers, i, worker)
 		if (json_object_get(worker, "error"))
 			fprintf(out, "%s.%lld: %s\n", text(worker, "role"),

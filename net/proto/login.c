@@ -120,7 +120,7 @@ static void push_out(struct login *l, struct outbox *out)
 static bool send_request(struct login *l, struct now now)
 {
 	struct msg_login_request m = {
-		.auth = 1, .kind = 1,
+		.auth = 1, .kind = l->wish.kind ? (uint8_t)l->wish.kind : LOGIN_NODE,
 		.account = { (const uint8_t *)l->wish.account, strlen(l->wish.account) },
 		.device = { (const uint8_t *)l->wish.device, strlen(l->wish.device) },
 		.password = l->wish.password,

@@ -59,11 +59,19 @@ struct route route_back(const struct tunnel *t, const struct addr *from, const s
 
 static struct route *add(struct routes *r, enum route_kind kind, const struct addr *remote)
 {
-	struct route *n;
+	struct route *n = NULL;
+	unsigned i;
 
-	if (r->n == ROUTES || find(r, remote))
+	if (find(r, remote))
 		return NULL;
-	n = &r->route[r->n++];
+	/* one that was found makes room for another */
+	for (i = 0; i < r->n && r->n == ROUTES; i++)
+		if (r->route[i].found && (int)i != r->used)
+			n = &r->route[i];
+	if (!n && r->n < ROUTES)
+		n = &r->route[r->n++];
+	if (!n)
+		return NULL;
 	memset(n, 0, sizeof *n);
 	n->kind = kind;
 	n->remote = *remote;
@@ -189,7 +197,7 @@ static struct route *found(struct tunnel *t, struct now now, const struct addr *
 	struct routes *r = &t->routes;
 	struct route *n;
 
-	if (r->found && now.boot - r->found < FOUND_LEAST)
+	if (r->used >= 0 && now.boot - r->found < FOUND_LEAST)
 		return NULL;
 	n = add(r, kind_of(CANDIDATE_MAPPED, from), from);
 	if (!n)

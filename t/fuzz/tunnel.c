@@ -28,7 +28,8 @@ static void keep(void *arg, const struct out_item *item)
 {
 	struct mail *m = arg;
 
-	if (item->kind != OUT_DATAGRAM)
+	/* Hole Punchings come beside what is waited for */
+	if (item->kind != OUT_DATAGRAM || item->buf[6] == TYPE_HOLE_PUNCHING)
 		return;
 	m->n = item->len;
 	memcpy(m->p + HEADROOM, item->buf, item->len);

@@ -18,6 +18,7 @@ secret="correct horse battery staple"
 
 declare -A pid			# of what runs in the background, by name
 hosts=()
+ways=()				# routes that every host on the Internet knows
 tap_run=0 tap_failed=0
 
 # ---- the end ----
@@ -148,21 +149,36 @@ network() {
 	ip -n "$P-net" link set dev br up
 }
 
+# plug NAME HOST BRIDGE: a host whose eth0 is at that bridge of HOST, by a port called as itself
+plug() {
+	make_namespace "$1"
+	ip -n "$P-$2" link add name "$1" type veth peer name eth0 netns "$P-$1" ||
+		bail "there can be a host $1 (15 characters at most)"
+	ip -n "$P-$2" link set dev "$1" master "$3" up
+	ip -n "$P-$1" link set dev eth0 addrgenmode none
+	ip -n "$P-$1" link set dev eth0 up
+	mkdir -p "/etc/netns/$P-$1"
+	echo "nameserver 127.0.0.45
+search $domain" >"/etc/netns/$P-$1/resolv.conf"
+	[ ! -e /etc/nsswitch.conf ] || echo "hosts: files dns" >"/etc/netns/$P-$1/nsswitch.conf"
+}
+
 # host NAME NUMBER [FAMILIES]: a host with 10.0.0.NUMBER and fd00::NUMBER; FAMILIES: 4, 6 or 46
 host() {
 	local name=$1 number=$2 families=${3:-46}
 
-	make_namespace "$name"
-	ip -n "$P-net" link add name "$name" type veth peer name eth0 netns "$P-$name"
-	ip -n "$P-net" link set dev "$name" master br up
-	ip -n "$P-$name" link set dev eth0 addrgenmode none
-	ip -n "$P-$name" link set dev eth0 up
+	plug "$name" net br
 	case $families in *4*) ip -n "$P-$name" addr add "10.0.0.$number/24" dev eth0 ;; esac
 	case $families in *6*) ip -n "$P-$name" addr add "fd00::$number/64" dev eth0 nodad ;; esac
-	mkdir -p "/etc/netns/$P-$name"
-	echo "nameserver 127.0.0.45
-search $domain" >"/etc/netns/$P-$name/resolv.conf"
-	[ ! -e /etc/nsswitch.conf ] || echo "hosts: files dns" >"/etc/netns/$P-$name/nsswitch.conf"
+	learn_ways "$name"
+}
+
+# a way of a family that the host has not is refused; rightly
+learn_ways() {
+	local way
+
+	for way in "${ways[@]}"; do ip -n "$P-$1" route add $way 2>/dev/null; done
+	true
 }
 
 # ---- processes ----

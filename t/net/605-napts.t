@@ -1,0 +1,81 @@
+#!/bin/bash
+# NAPTs and firewalls of the laboratory are what they are called.
+. "${0%/*}/lib.sh"
+. "${0%/*}/topology.sh"
+
+network
+napt full 11 full-cone
+napt rest 12 restricted
+napt port 13 port-restricted
+napt symm 14 symmetric
+napt open 15 open
+napt fire 16 firewall
+napt fullpin 17 full-cone hairpin
+napt restpin 18 restricted hairpin
+napt portpin 19 port-restricted hairpin
+napt dual 20 symmetric ipv6
+napt six 21 none ipv6
+napt bare 22 none ipv6-open
+for box in full rest port symm open fire fullpin restpin portpin dual six bare; do
+	proves_napt $box
+done
+
+behind s six 2
+behind t bare 2
+check "a host of an IPv6-only site reaches one of another" on s ping -c 1 -W 2 fd00:0:0:22::2
+check "but not through a firewall" sh -c "! ip netns exec $P-t ping -c 1 -W 0.3 fd00:0:0:21::2"
+is "and has no way for IPv4" "$(ip -n $P-s -4 route)" ""
+
+behind a rest 2
+behind b rest 3
+check "two on one LAN reach each other past the box" on a ping -c 1 -W 2 192.168.12.3
+a=$(mapped rest a 4503) b=$(mapped rest b 4503)
+diag "a:4503 is $a, b:4503 is $b"
+check "they have two outside if they have one inside" \
+	awk -v a="$a" -v b="$b" 'BEGIN { exit !(a ~ /^10.0.0.12:/ && b ~ /^10.0.0.12:/ && a != b) }'
+is "and keep it" "$(mapped rest a 4503)" "$a"
+forget rest
+new=$(mapped rest a 4503)
+check "until the box starts anew" test "$new" != "$a"
+
+# what is not used is forgotten, when the box says
+napt short 23 port-restricted timeout=1
+napt brief 24 symmetric timeout=1
+for box in short brief rest; do watch $box; done
+is "a box forgets a mapping in time" "$(keeps short watch-short 1.2)" no
+is "whatever its kind" "$(keeps brief watch-brief 1.2)" no
+is "but not before" "$(keeps rest watch-rest 1.2)" yes
+
+# whom theory lets meet; "changed" is by a port that nobody was told of
+kinds="full rest port symm"
+for kind in $kinds; do
+	behind a-$kind $kind 2
+done
+napt full2 31 full-cone
+napt rest2 32 restricted
+napt port2 33 port-restricted
+napt symm2 34 symmetric
+table=""
+for kind in $kinds; do
+	behind b-$kind ${kind}2 2
+	table+=$kind:
+	for other in $kinds; do
+		table+=" $(meets a-$other b-$kind)"
+	done
+	table+=$'\n'
+done
+is "who can meet without a relay" "$table" "\
+full: yes yes yes changed
+rest: yes yes yes changed
+port: yes yes yes no
+symm: changed changed no no
+"
+
+# a box behind a box: what the carrier does prevails where it is stricter
+napt carrier 41 symmetric carrier
+napt home 42 full-cone behind=carrier
+behind c home 2
+proves_napt home
+proves_napt carrier
+proves_napt carrier symmetric c
+tap_done
