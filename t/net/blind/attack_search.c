@@ -70,9 +70,10 @@ static bool is_virtual(const struct attack *a, uint8_t family, const uint8_t *ip
 {
 	unsigned i;
 
-	for (i = 0; i < a->devices; i++)
-		if (family == 4 ? !memcmp(ip, a->device[i].ip4, 4) :
-				  !memcmp(ip, a->device[i].ip6, 16))
+	for (i = 0; i < a->devices; i++)	/* a relay has none */
+		if (a->device[i].kind != DEVICE_TRS &&
+		    !(family == 4 ? memcmp(ip, a->device[i].ip4, 4) :
+				    memcmp(ip, a->device[i].ip6, 16)))
 			return true;
 	return false;
 }
