@@ -72,11 +72,22 @@ $O/t/unit/%: $O/t/unit/%.o $(LIBA)
 $O/t/sim/%: $O/t/sim/%.o $(SIMO) $(LIBA)
 	$(CC) $(ALL_LDFLAGS) -Wl,--wrap=aead_seal -o $@ $^ $(LIBS)
 
+# who owns every service and every wire; and the program with nodes that are no match for him
+BLIND := $(patsubst %,$O/t/net/blind/%,attacker broken published)
+$O/t/net/blind/attacker: $(patsubst %.c,$O/%.o,$(wildcard t/net/blind/attack*.c)) $(LIBA)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$O/t/net/blind/broken: $O/cyphonic.o $O/t/net/blind/leak.o $(LIBA)
+	$(CC) $(ALL_LDFLAGS) $(LEAK:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+$O/t/net/blind/published: $O/cyphonic.o $O/t/net/blind/psk.o $(LIBA)
+	$(CC) $(ALL_LDFLAGS) $(PSK:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+LEAK := keyring_install tunnel_send session_open
+PSK := keyring_install keys_psk
+
 # the laboratory's tools stand alone
 $O/t/net/%: $O/t/net/%.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-tests: all $(UNIT) $(SIM) $(NET) $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
+tests: all $(UNIT) $(SIM) $(NET) $(BLIND) $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
 
 # TESTS="t/net/210-ping.t" runs those alone
 test: tests
