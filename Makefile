@@ -126,7 +126,8 @@ PARSERS := text.c crypto/cert.c crypto/trust.c crypto/issue.c net/proto/wire.c n
 	net/proto/dnsup.c net/proto/stun.c net/proto/login.c net/proto/register.c net/proto/session.c \
 	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c store/record.c store/state.c \
 	store/config_file.c store/config_yaml.c store/config_value.c roles/control.c roles/as.c \
-	roles/as_helper.c roles/nms.c roles/node_route.c roles/node_ask.c roles/node_login.c
+	roles/as_helper.c roles/nms.c roles/trs.c roles/trs_agent.c roles/trs_paths.c \
+	roles/trs_vantage.c roles/node_route.c roles/node_ask.c roles/node_login.c
 fuzz-coverage:
 	$(MAKE) COVERAGE=1 CFLAGS='-O0 -g' coverage-programs
 	t/fuzz/coverage build/coverage $(PARSERS)
