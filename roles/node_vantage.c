@@ -96,7 +96,9 @@ void napt_tick(struct node *n, struct now now, struct outbox *out)
 
 uint64_t napt_expiry(const struct node *n)
 {
-	return MIN(vantage_expiry(&n->napt[0]), vantage_expiry(&n->napt[1]));
+	uint64_t at = n->peers4.n ? n->relays_seen + RELAYS_EVERY : NEVER;
+
+	return MIN(at, MIN(vantage_expiry(&n->napt[0]), vantage_expiry(&n->napt[1])));
 }
 
 /* ---- status ---- */

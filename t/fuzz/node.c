@@ -153,7 +153,7 @@ static void sealed(struct run *r, uint8_t type, uint8_t next, uint8_t *p, size_t
 	else if (type == TYPE_CAPSULE)
 		h.flags = FLAG_DIRECTION;
 	msg_write_header(p, HEADER_SIZE, &h);
-	datagram(r, p, n, signal ? &nms : &peer);
+	datagram(r, p, n, type_key(type) == KEY_COMMON ? &nms : &peer);
 }
 
 #define SAY(r, type, name, m) do { \
