@@ -262,10 +262,16 @@ void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 void route_doubt(struct tunnel *t, struct now now)
 {
 	struct routes *r = &t->routes;
+	unsigned i;
 
 	if (r->used < 0 || r->route[r->used].state != ROUTE_WORKS)
 		return;
 	fail(&r->route[r->used]);
+	/* nor are those that were not kept open still what they were */
+	for (i = 0; i < r->n; i++)
+		if (r->route[i].state == ROUTE_WORKS &&
+		    now.boot - r->route[i].heard > 2 * t->rules.keepalive)
+			fail(&r->route[i]);
 	choose(t);
 	route_burst(t, now);
 }
@@ -472,7 +478,10 @@ static void tick_again(struct tunnel *t, struct now now, struct outbox *out)
 	tick_burst(t, now, out);
 }
 
-/* NAPTs, firewalls and the TRS forget who is silent. */
+/*
+ * NAPTs, firewalls and the TRS forget who is silent.  Of the direct ways only the one in use is
+ * kept open: the others can be opened again.
+ */
 static void tick_keep(struct tunnel *t, struct now now, struct outbox *out)
 {
 	struct routes *r = &t->routes;
@@ -480,12 +489,13 @@ static void tick_keep(struct tunnel *t, struct now now, struct outbox *out)
 
 	for (i = 0; i < r->n; i++) {
 		struct route *w = &r->route[i];
+		bool relay = route_is_relay(w);
 
 		if (!route_carries(w))
 			continue;
-		if ((int)i != r->used && w->sent > w->heard + 2 * t->rules.keepalive)
+		if (relay && (int)i != r->used && w->sent > w->heard + 2 * t->rules.keepalive)
 			fail(w);
-		else
+		else if (relay || (int)i == r->used)
 			punch(t, now, w, out);
 	}
 	r->keep = now.boot + t->rules.keepalive;
