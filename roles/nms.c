@@ -8,12 +8,11 @@
  *    |-- Keep Alive {echo} ------->|  now A's address counts           |
  *    |<----------- Keep Alive ACK  |                                   |
  *    |-- Direction Request {B} --->|                                   |
- *    |<------ Node Info Response   |-- Route Direction -------------->|
- *    |                             |<------------------ Confirmation --|
- *    |<--------- Route Direction --|                                   |
- *    |-- Confirmation ------------>|                                   |
+ *    |<------ Node Info Response   |                                   |
+ *    |<--------- Route Direction --|-- Route Direction --------------->|
+ *    |-- Confirmation ------------>|<------------------ Confirmation --|
  *
- * A relayed path is announced to its TRS first (Relay Request, Relay Response).
+ * Of a relayed path its TRS is told at the same time (Relay Request, Relay Response).
  *
  * Every node belongs to the worker that its Node ID names, and only that one seals and opens
  * under its Common Key.

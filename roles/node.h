@@ -281,6 +281,8 @@ void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *ou
 /* family 0: by name.  False: too many questions are out, or no registration. */
 bool nms_ask(struct node *n, struct now now, const char *name, uint8_t family,
 	     const uint8_t *ip, enum ask want, struct outbox *out);
+/* Is a question for a path to this name, or one of these addresses, out? */
+bool nms_asked(const struct node *n, const char *fqdn, const uint8_t *ip4, const uint8_t *ip6);
 void query_end(struct node *n, struct query *q);
 /* The registration is there: what was asked before it is asked now. */
 void nms_hurry(struct node *n, struct now now, struct outbox *out);
