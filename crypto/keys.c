@@ -45,6 +45,32 @@ void keys_tunnel(const struct tunnel_key *key, const struct id *path, bool initi
 	signalling_key(initiator ? rx : tx, "cyph4 tunnel", key->b, "responder", path);
 }
 
+void keys_relay(struct relay_key *out, const struct tunnel_key *key, const struct id *trs)
+{
+	derive(out->b, "cyph4 relay", key->b, "trs", trs);
+}
+
+void keys_relayed(const struct relay_key *key, const struct id *path, bool initiator, bool trs,
+		  struct aead *tx, struct aead *rx)
+{
+	signalling_key(trs ? rx : tx, "cyph4 relayed", key->b,
+		       initiator ? "initiator" : "responder", path);
+	signalling_key(trs ? tx : rx, "cyph4 relayed", key->b,
+		       initiator ? "to initiator" : "to responder", path);
+}
+
+void keys_vantage(struct vantage_key *out, const struct common_key *trs, const struct id *node)
+{
+	derive(out->b, "cyph4 vantage", trs->b, "key", node);
+}
+
+void keys_looking(const struct vantage_key *key, const struct id *node, bool trs,
+		  struct aead *tx, struct aead *rx)
+{
+	signalling_key(trs ? rx : tx, "cyph4 looking", key->b, "node", node);
+	signalling_key(trs ? tx : rx, "cyph4 looking", key->b, "trs", node);
+}
+
 /* ---- the End Key on its way ---- */
 
 void keys_wrap_end(uint8_t out[WRAPPED_END_KEY], const struct temporary_key *key,

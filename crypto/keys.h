@@ -7,6 +7,8 @@
  *  temporary_key        NMS, per path       both nodes            the End Key in Tunnel Request the key exchange ends
  *  end_key              initiator, per path both nodes            nothing alone: mixed into psk the key exchange ends
  *  data secrets         Noise, per path     both nodes only       capsules, one key a direction and generation: 120 s
+ *  relay_key            NMS, per path and TRS  both nodes, the TRS binding addresses at a TRS    the path ends
+ *  vantage_key          NMS and TRS         node, TRS             a node's looks at its NAPT    the TRS logs in anew
  *  secret_common_value  AS                  AS, NMS, TRS, nodes   the packet token              renewed by later work
  */
 #ifndef KEYS_H
@@ -17,6 +19,8 @@
 struct common_key { uint8_t b[16]; };
 struct tunnel_key { uint8_t b[16]; };
 struct temporary_key { uint8_t b[16]; };
+struct relay_key { uint8_t b[16]; };
+struct vantage_key { uint8_t b[16]; };
 struct end_key { uint8_t b[16]; };
 struct secret_common_value { uint8_t b[16]; };
 struct traffic_secret { uint8_t b[32]; };	/* T of one direction, one generation */
@@ -35,6 +39,20 @@ void keys_common(const struct common_key *key, const struct id *node, bool servi
 /* The same for Tunnel Request/Response: salt "cyph4 tunnel", "initiator" | Path ID and "responder" | Path ID. */
 void keys_tunnel(const struct tunnel_key *key, const struct id *path, bool initiator,
 		 struct aead *tx, struct aead *rx);
+/*
+ * What a TRS is given of a path: HKDF-Extract("cyph4 relay", Tunnel Key), Expand("trs" | TRS
+ * Node ID, 16).  Neither the Tunnel Key nor another TRS's key follows from it.
+ */
+void keys_relay(struct relay_key *out, const struct tunnel_key *key, const struct id *trs);
+/* Between one end of a path and its TRS: salt "cyph4 relayed", "initiator" | Path ID and "to initiator"
+ * | Path ID, or "responder", "to responder".  trs: true on the TRS's side. */
+void keys_relayed(const struct relay_key *key, const struct id *path, bool initiator, bool trs,
+		  struct aead *tx, struct aead *rx);
+/* A node without a path at a TRS: HKDF-Extract("cyph4 vantage", TRS's Common Key), Expand("key" | Node ID, 16). */
+void keys_vantage(struct vantage_key *out, const struct common_key *trs, const struct id *node);
+/* salt "cyph4 looking", "node" | Node ID and "trs" | Node ID. */
+void keys_looking(const struct vantage_key *key, const struct id *node, bool trs,
+		  struct aead *tx, struct aead *rx);
 /* End Key under the Temporary Key: HKDF-Extract("cyph4 temporary", key), Expand("end key" | Path ID, 16),
  * AES-128-GCM-SIV, random nonce in front, Path ID as associated data. */
 void keys_wrap_end(uint8_t out[WRAPPED_END_KEY], const struct temporary_key *key,

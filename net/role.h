@@ -83,7 +83,7 @@ struct role {
 	void (*summary)(const void *self, struct summary *s);
 };
 
-extern const struct role role_as, role_nms, role_node;
+extern const struct role role_as, role_nms, role_trs, role_node;
 
 /*
  * The helper process's side: slow work and the CA key, one request at a time.  The process

@@ -90,7 +90,6 @@ static size_t describe(const struct msg_route_direction *common, bool initiator,
 	m.peer_id = peer->device.node_id;
 	memcpy(m.ip4, peer->device.ip4, 4);
 	memcpy(m.ip6, peer->device.ip6, 16);
-	strcpy(m.fqdn, peer->device.fqdn);
 	m.certificate = (struct bytes){ peer->device.cert, peer->device.cert_len };
 	add_candidate(&m, to, peer, 1);
 	add_candidate(&m, to, peer, 0);

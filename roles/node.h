@@ -37,6 +37,13 @@ struct alarm {
 	enum alarm_kind kind;
 };
 
+/* The larger wish answers the smaller one. */
+enum ask {
+	ASK_NAME,		/* who has it */
+	ASK_PATH,		/* and a path to it */
+	ASK_RELAY,		/* and a relayed one: the direct way gave no answer */
+};
+
 /* A question to the NMS: who has this name or address, and perhaps a path to it. */
 struct query {
 	struct query *next;
@@ -45,7 +52,7 @@ struct query {
 	char name[NAME_SIZE];		/* "": by address */
 	uint8_t family;
 	uint8_t ip[16];
-	bool path;			/* Direction Request, not only Node Information Request */
+	enum ask want;
 };
 
 struct held {
@@ -74,6 +81,7 @@ struct peer {
 	uint64_t sought;		/* the same, never forgotten */
 	uint64_t opened;		/* boot time of the newest Route Direction taken */
 	uint16_t reason;		/* why the newest try failed, 0: it did not */
+	uint8_t route;			/* PEER_UP: enum route_kind of the way in use */
 	struct held *held, **held_end;
 	unsigned held_n;
 	uint32_t held_octets;
@@ -84,6 +92,8 @@ struct path {
 	struct link link;		/* by Path ID */
 	struct alarm alarm;
 	bool announced;			/* the agent was told that it is up */
+	bool gave_up;			/* the agent was told that a relay is needed */
+	uint32_t changes;		/* of the way in use, as last told */
 	struct tunnel tunnel;
 };
 
@@ -117,6 +127,7 @@ struct node {
 	struct tunnel_end self;
 	uint64_t key_expiry, cert_expiry, cert_renew;	/* cloud ms */
 	struct tunnel_rules rules;
+	struct tokens tokens;		/* for what goes to a TRS */
 	struct table paths;
 	struct carried gone;		/* of paths that ended */
 
@@ -159,6 +170,8 @@ enum node_note_kind {
 	NODE_UP,		/* to the agent: path carries data */
 	NODE_DEAD,		/* to the agent: path ended, reason says how */
 	NODE_PROBED,		/* to the agent: the probe came back after rtt from `from` */
+	NODE_ROUTED,		/* to the agent: another way is in use */
+	NODE_UNANSWERED,	/* to the agent: no direct way answers, a relay is needed */
 };
 
 struct node_note {
@@ -167,7 +180,7 @@ struct node_note {
 	struct addr from, to;
 	uint64_t rtt;
 	uint16_t reason;
-	uint8_t ecn;
+	uint8_t ecn, route;	/* route: enum route_kind of the way in use */
 	uint32_t len;
 	uint8_t *body;		/* on the wire between workers it follows the struct */
 };
@@ -244,9 +257,9 @@ void peer_fail(struct node *n, struct now now, struct peer *p, uint16_t reason,
 void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *out);
 
 /* node_ask.c */
-/* family 0: by name.  path: a path too.  False: too many questions are out, or no registration. */
+/* family 0: by name.  False: too many questions are out, or no registration. */
 bool nms_ask(struct node *n, struct now now, const char *name, uint8_t family,
-	     const uint8_t *ip, bool path, struct outbox *out);
+	     const uint8_t *ip, enum ask want, struct outbox *out);
 void query_end(struct node *n, struct query *q);
 /* The registration is there: what was asked before it is asked now. */
 void nms_hurry(struct node *n, struct now now, struct outbox *out);

@@ -43,23 +43,24 @@ static void send_query(struct node *n, struct now now, struct query *q, struct o
 	if (!m)
 		abort();
 	m->family = q->family;
+	m->relay = q->want == ASK_RELAY;
 	memcpy(m->ip, q->ip, sizeof m->ip);
 	strcpy(m->name, q->name);
 	len = msg_write_direction_request(body, sizeof body, m);
 	free(m);
 	exchange_start(&q->exchange, now, random_u32(),
-		       q->path ? TYPE_DIRECTION_REQUEST : TYPE_NODE_INFO_REQUEST, body, len);
+		       q->want == ASK_NAME ? TYPE_NODE_INFO_REQUEST : TYPE_DIRECTION_REQUEST,
+		       body, len);
 	peers_query_alarm(n, now, q, out);
 }
 
 /* Asks, unless the same question is out already.  False: too many are. */
 bool nms_ask(struct node *n, struct now now, const char *name, uint8_t family,
-		const uint8_t *ip, bool path, struct outbox *out)
+		const uint8_t *ip, enum ask want, struct outbox *out)
 {
 	struct query *q = find_query(n, name, family, ip);
-	bool better = q && path && !q->path;
 
-	if (q && !better)
+	if (q && q->want >= want)
 		return true;
 	if (!q) {
 		if (!n->registering || n->queries_n >= QUERIES_MAX)
@@ -77,7 +78,7 @@ bool nms_ask(struct node *n, struct now now, const char *name, uint8_t family,
 		n->queries = q;
 		n->queries_n++;
 	}
-	q->path = path;
+	q->want = want;
 	send_query(n, now, q, out);
 	return true;
 }
@@ -165,7 +166,7 @@ static void info_failed(struct node *n, struct now now, const struct query *q, u
 	struct peer *p = asked_for(n, q);
 
 	/* a failed look at the directory does not end a path */
-	if (q->path && p && p->state == PEER_ASKING)
+	if (q->want && p && p->state == PEER_ASKING)
 		peer_fail(n, now, p, reason, out);
 	else
 		status_failed(n, q->name, reason, out);
@@ -211,9 +212,9 @@ static enum verdict on_info(struct node *n, struct now now, uint32_t transaction
 		   DNS_NO_SUCH_NAME : DNS_FAILED, &m, out);
 	if (m.result)
 		info_failed(n, now, q, m.result, out);
-	else if (q->path && !id_equal(&m.node_id, &n->node_id))
+	else if (q->want && !id_equal(&m.node_id, &n->node_id))
 		info_found(n, now, transaction, &m);
-	else if (q->path && (p = asked_for(n, q)))
+	else if (q->want && (p = asked_for(n, q)))
 		peer_fail(n, now, p, REASON_ITSELF, out);
 	free(q);
 	return V_ANSWERED;
@@ -295,7 +296,7 @@ static void dns_lookup(void *arg, struct now now, const char *name, uint8_t fami
 	struct peer *p = wanted && family == 0 ? peers_by_name(n, name) : NULL;
 	bool path = wanted && !(p && p->state != PEER_IDLE);
 
-	if (!nms_ask(n, now, name, family, ip, path, out))
+	if (!nms_ask(n, now, name, family, ip, path ? ASK_PATH : ASK_NAME, out))
 		dns_answer(n->dns, now, name, family, ip, DNS_FAILED, NULL, out);
 }
 

@@ -68,6 +68,7 @@ struct tunnel_rules login_rules(const struct config *c)
 		.rekey_after = c->node_rekey * MS,
 		.rekey_packets = c->node_rekey_packets,
 		.idle = c->node_idle * MS,
+		.keepalive = c->node_keepalive * MS,
 	};
 
 	if (r.preferred)
@@ -77,9 +78,10 @@ struct tunnel_rules login_rules(const struct config *c)
 	return r;
 }
 
-/* What every worker takes from a Login Response: name, addresses, certificate. */
+/* What every worker takes from a Login Response: name, addresses, certificate, token. */
 static bool take_name(struct node *n, const struct msg_login_response *r)
 {
+	struct secret_common_value scv;
 	struct cert_info info;
 	char err[256] = "it has another key";
 
@@ -100,6 +102,9 @@ static bool take_name(struct node *n, const struct msg_login_response *r)
 	memcpy(n->self.ip6, r->ip6, 16);
 	memcpy(n->self.tbs_hash, info.tbs_hash, 32);
 	memcpy(n->self.x25519, info.x25519, 32);
+	memcpy(scv.b, r->secret_common_value, sizeof scv.b);
+	tokens_init(&n->tokens, &scv);
+	wipe(&scv, sizeof scv);
 	n->cert_expiry = info.not_after * 1000;
 	n->cert_renew = n->cert_expiry - (info.not_after - info.not_before) * 1000 / RENEW_LEFT;
 	n->known = true;
@@ -195,7 +200,6 @@ void login_keep(struct node *n, const struct msg_login_response *r)
 
 	*m = *r;
 	memset(m->common_key, 0, sizeof m->common_key);
-	memset(m->secret_common_value, 0, sizeof m->secret_common_value);
 	m->issuer = m->root = (struct bytes){ NULL, 0 };
 	m->certificate.n = MIN(r->certificate.n, sizeof n->said_cert);
 	m->certificate.p = n->said_cert;

@@ -11,8 +11,10 @@ static struct path *find(struct node *n, const struct id *path)
 static void tell_agent(struct node *n, struct now now, uint32_t kind, const struct path *p,
 		       struct outbox *out)
 {
+	const struct route *r = route_used(&p->tunnel);
 	struct node_note note = { .kind = kind, .path = p->link.id, .from = p->tunnel.remote,
-				  .rtt = p->tunnel.rtt, .reason = (uint16_t)p->tunnel.why };
+				  .rtt = p->tunnel.rtt, .reason = (uint16_t)p->tunnel.why,
+				  .route = r ? (uint8_t)r->kind : 0 };
 
 	node_tell(n, now, 0, &note, out);
 }
@@ -38,11 +40,28 @@ static void path_free(struct node *n, struct path *p)
 	free(p);
 }
 
+/* It is up, or goes another way than before. */
+static void announce(struct node *n, struct now now, struct path *p, struct outbox *out)
+{
+	struct tunnel *t = &p->tunnel;
+	bool first = !p->announced;
+	char id[33], at[ADDR_TEXT];
+
+	cy_log(LOG_INFO, "path %.8s to %s %s, %s by %s", id_text(id, &p->link.id),
+	       t->setup.peer_fqdn, first ? "is up" : "goes another way",
+	       route_is_relay(route_used(t)) ? "relayed" : "direct", addr_text(at, &t->remote));
+	/* known as told before it is told: what follows may lead here again */
+	p->announced = true;
+	p->changes = t->routes.changes;
+	tell_agent(n, now, first ? NODE_UP : NODE_ROUTED, p, out);
+	tunnel_probe(t, now, out);	/* its round trip, for status */
+}
+
 /* After anything happened to a tunnel: tells the agent what is new and sets the next alarm. */
 static void settle(struct node *n, struct now now, struct path *p, struct outbox *out)
 {
 	struct tunnel *t = &p->tunnel;
-	char id[33], at[ADDR_TEXT];
+	char id[33];
 
 	if (t->state == TUNNEL_DEAD) {
 		cy_log(LOG_INFO, "path %.8s to %s ended: %s", id_text(id, &p->link.id),
@@ -51,19 +70,19 @@ static void settle(struct node *n, struct now now, struct path *p, struct outbox
 		path_free(n, p);
 		return;
 	}
-	if (t->state == TUNNEL_UP && !p->announced) {
-		p->announced = true;
-		cy_log(LOG_INFO, "path %.8s to %s is up, direct by %s",
-		       id_text(id, &p->link.id), t->setup.peer_fqdn, addr_text(at, &t->remote));
-		tell_agent(n, now, NODE_UP, p, out);
-		tunnel_probe(t, now, out);	/* its round trip, for status */
+	if (t->state == TUNNEL_UP && (!p->announced || p->changes != t->routes.changes))
+		announce(n, now, p, out);
+	if (t->unanswered && !p->gave_up) {
+		p->gave_up = true;
+		tell_agent(n, now, NODE_UNANSWERED, p, out);
 	}
-	node_alarm(n, &p->alarm, ALARM_PATH, tunnel_expiry(t, now, cloud_ms(&n->cloud, now)));
+	node_alarm(n, &p->alarm, ALARM_PATH, tunnel_expiry(t, now));
 }
 
 void paths_open(struct node *n, struct now now, const struct tunnel_setup *setup,
 		struct outbox *out)
 {
+	struct tunnel_host host = { &n->rules, n->identity.x25519_priv, &n->cloud, &n->tokens };
 	struct path *p = find(n, &setup->path);
 
 	/* only an agent that lost its memory says this of a path that stands */
@@ -74,8 +93,8 @@ void paths_open(struct node *n, struct now now, const struct tunnel_setup *setup
 		abort();
 	p->link.id = setup->path;
 	table_add(&n->paths, &p->link);
-	tunnel_open(&p->tunnel, setup, &n->rules, n->identity.x25519_priv, now);
-	tunnel_tick(&p->tunnel, now, cloud_ms(&n->cloud, now), out);
+	tunnel_open(&p->tunnel, setup, &host, now);
+	tunnel_tick(&p->tunnel, now, out);
 	settle(n, now, p, out);
 }
 
@@ -125,14 +144,15 @@ enum verdict paths_input(struct node *n, struct now now, uint8_t *p, size_t len,
 	if (!path)
 		return V_DROP_STRANGER;
 	before = path->tunnel.state;
-	v = tunnel_input(&path->tunnel, now, cloud_ms(&n->cloud, now), p, len, h, x, from, to,
-			 out, &ev);
+	v = tunnel_input(&path->tunnel, now, p, len, h, x, from, to, out, &ev);
 	if (v == V_DELIVERED)
 		deliver((uint8_t *)(uintptr_t)ev.packets.p, ev.packets.n, ecn, out);
 	if (ev.probed)
 		tell_agent(n, now, NODE_PROBED, path, out);
 	/* the data path sets no timers: silence and wear are looked at when the old alarm rings */
-	if (v != V_DELIVERED || before != path->tunnel.state)
+	if (v != V_DELIVERED || before != path->tunnel.state ||
+	    path->tunnel.routes.punch <= now.boot ||
+	    path->changes != path->tunnel.routes.changes)
 		settle(n, now, path, out);
 	return v;
 }
@@ -199,7 +219,7 @@ void paths_close(struct node *n, struct now now, const struct id *path, struct o
 
 void paths_alarm(struct node *n, struct now now, struct path *p, struct outbox *out)
 {
-	tunnel_tick(&p->tunnel, now, cloud_ms(&n->cloud, now), out);
+	tunnel_tick(&p->tunnel, now, out);
 	settle(n, now, p, out);
 }
 

@@ -266,7 +266,7 @@ void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *ou
 	}
 	p->asked = p->sought = now.boot;
 	p->transaction = 0;
-	if (!nms_ask(n, now, p->fqdn, family, family == 4 ? p->ip4 : p->ip6, true, out))
+	if (!nms_ask(n, now, p->fqdn, family, family == 4 ? p->ip4 : p->ip6, ASK_PATH, out))
 		return;
 	p->state = PEER_ASKING;
 }
@@ -393,6 +393,7 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 	switch (note->kind) {
 	case NODE_UP:
 		p->state = PEER_UP;
+		p->route = note->route;
 		p->asked = 0;	/* the limit is for those who cannot be reached */
 		node_alarm(n, &p->alarm, ALARM_PEER, NEVER);
 		flush_held(n, now, p, out);
@@ -400,6 +401,13 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 		break;
 	case NODE_DEAD:
 		on_dead(n, now, p, note->reason, out);
+		break;
+	case NODE_ROUTED:
+		p->route = note->route;
+		break;
+	case NODE_UNANSWERED:
+		if (p->state == PEER_OPENING)
+			nms_ask(n, now, p->fqdn, 0, NULL, ASK_RELAY, out);
 		break;
 	case NODE_PROBED:
 		status_probed(n, now, p, note, out);
@@ -446,7 +454,7 @@ void peers_want_name(struct node *n, struct now now, const char *fqdn, struct ou
 	if (p)
 		peer_want(n, now, p, out);
 	else
-		nms_ask(n, now, fqdn, 0, NULL, true, out);
+		nms_ask(n, now, fqdn, 0, NULL, ASK_PATH, out);
 }
 
 /* It could not even be asked for; a nameless one would never be thought of again. */

@@ -5,23 +5,25 @@
 #include "net/proto/ip.h"
 #include "roles/node.h"
 
-/* Is this certificate the named one's, under the domain's root, for these addresses? */
+/* Is this certificate that node's, under the domain's root, for these addresses?  It says the name. */
 static bool check_peer(struct node *n, struct now now, const struct msg_route_direction *m,
 		       struct cert_info *info)
 {
 	struct id expected;
-	char err[256] = "it names another node or other addresses";
+	char err[256] = "it names another node or other addresses", hex[33];
 
-	node_id_of(&expected, m->fqdn);
 	/* every peer has an IPv4 address, and nobody is his own */
 	if (n->trust && get32(m->ip4) && !id_equal(&m->peer_id, &n->node_id) &&
 	    trust_verify(n->trust, m->certificate.p, m->certificate.n,
 			 cloud_ms(&n->cloud, now) / 1000, info, err) &&
-	    strcmp(info->fqdn, m->fqdn) == 0 && memcmp(info->ip4, m->ip4, 4) == 0 &&
-	    memcmp(info->ip6, m->ip6, 16) == 0 && id_equal(&expected, &m->peer_id))
-		return true;
+	    memcmp(info->ip4, m->ip4, 4) == 0 && memcmp(info->ip6, m->ip6, 16) == 0) {
+		node_id_of(&expected, info->fqdn);
+		if (id_equal(&expected, &m->peer_id))
+			return true;
+	}
 	n->bad_peers++;
-	cy_log(LOG_WARN, "Route Direction for %s refused, its certificate: %s", m->fqdn, err);
+	cy_log(LOG_WARN, "Route Direction to node %.8s refused, its certificate: %s",
+	       id_text(hex, &m->peer_id), err);
 	return false;
 }
 
@@ -62,10 +64,18 @@ static void fill_setup(const struct node *n, const struct msg_route_direction *m
 	memcpy(s->peer.ip6, m->ip6, 16);
 	memcpy(s->peer.tbs_hash, info->tbs_hash, 32);
 	memcpy(s->peer.x25519, info->x25519, 32);
-	strcpy(s->peer_fqdn, m->fqdn);
+	strcpy(s->peer_fqdn, info->fqdn);
+	s->pattern = m->pattern;
+	s->peer_families = m->families;
+	s->peer_behaviour[0] = behaviour_of(m->behaviour4);
+	s->peer_behaviour[1] = behaviour_of(m->behaviour6);
+	s->relay = m->relay;
 	for (i = 0; i < m->candidates_n && i < CANDIDATES; i++) {
-		s->candidate[s->candidates] = address_of(&m->candidates[i]);
-		s->candidates += is_place(n, &s->candidate[s->candidates]);
+		struct candidate *c = &s->candidate[s->candidates];
+
+		c->kind = m->candidates[i].kind;
+		c->addr = address_of(&m->candidates[i]);
+		s->candidates += is_place(n, &c->addr);
 	}
 }
 
@@ -97,7 +107,7 @@ static void open_path(struct node *n, struct now now, struct peer *p,
 
 	fill_setup(n, m, info, &setup);
 	peer_link(n, p, m->ip4, m->ip6);
-	strcpy(p->fqdn, m->fqdn);
+	strcpy(p->fqdn, info->fqdn);
 	p->node_id = m->peer_id;
 	p->path = m->path;
 	p->opened = now.boot;
@@ -120,11 +130,14 @@ static bool is_wanted_name(const struct peer *p, const char *fqdn)
 	return false;
 }
 
-/* A path we start must lead to somebody we asked for; closing the old one may have crossed this. */
-static bool is_sought(struct now now, const struct peer *p)
+/*
+ * A path we start must lead to somebody we asked for; closing the old one may have crossed this.
+ * With pattern 2 the end behind the NAPT starts it, whoever asked.
+ */
+static bool is_sought(struct now now, const struct msg_route_direction *m, const struct peer *p)
 {
-	return p && (p->state != PEER_IDLE ||
-		     (p->sought && now.boot - p->sought < ROUTE_TIMEOUT));
+	return m->pattern == 2 || (p && (p->state != PEER_IDLE ||
+		     (p->sought && now.boot - p->sought < ROUTE_TIMEOUT)));
 }
 
 enum verdict route_taken(struct node *n, struct now now, const struct msg_header *h,
@@ -146,9 +159,9 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 		confirm(n, now, h->transaction, &m.path, 0, out);
 		return V_ANSWERED;
 	}
-	if (peer_by_path(n, &m.path) || (m.initiator && !is_sought(now, p)))
+	if (peer_by_path(n, &m.path) || (m.initiator && !is_sought(now, &m, p)))
 		return V_DROP_STATE;
-	if (!check_peer(n, now, &m, &info) || !is_wanted_name(p, m.fqdn))
+	if (!check_peer(n, now, &m, &info) || !is_wanted_name(p, info.fqdn))
 		result = REASON_BAD_PEER;
 	else
 		p = p ? peer_merge(n, p, p6) : peer_new(n);

@@ -22,6 +22,11 @@ static json_t *ip_of(uint8_t family, const uint8_t *ip)
 
 /* ---- status ---- */
 
+static const char *via(const struct route *r)
+{
+	return r ? route_kind_name(r->kind) : "none";
+}
+
 static void add_path(void *arg, struct link *link)
 {
 	const struct path *p = LINK_OWNER(link, struct path, link);
@@ -31,7 +36,7 @@ static void add_path(void *arg, struct link *link)
 	json_array_append_new(arg, json_pack(
 		"{s:s, s:s, s:s, s:s, s:o, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:f}",
 		"id", id_text(id, &p->link.id), "peer", t->setup.peer_fqdn,
-		"state", tunnel_state_name(t->state), "via", "direct",
+		"state", tunnel_state_name(t->state), "via", via(route_used(t)),
 		"remote", text_of(&t->remote), "initiator", t->setup.initiator,
 		"suite", (int)t->keys.suite, "generation", (int)t->keys.current,
 		"rekeys", (json_int_t)t->rekeys,
@@ -236,7 +241,8 @@ void status_probed(struct node *n, struct now now, const struct peer *p,
 	for (i = 0; i < PINGS_MAX; i++)
 		if (n->ping[i].sent && strcmp(n->ping[i].fqdn, p->fqdn) == 0)
 			end_ping(n, &n->ping[i], json_pack("{s:s, s:o, s:s, s:o, s:f}",
-				 "name", p->fqdn, "ip", ip_of(4, p->ip4), "via", "direct",
+				 "name", p->fqdn, "ip", ip_of(4, p->ip4), "via",
+				 route_kind_name(note->route),
 				 "remote", text_of(&note->from), "rtt_ms",
 				 (double)note->rtt / MS), out);
 }

@@ -57,6 +57,7 @@ uint8_t *capsule_seal(struct keyring *k, uint8_t flags, uint8_t count, uint8_t *
 	uint8_t *p = body - HEADER_SIZE, nonce[AEAD_NONCE];
 	struct msg_header h = {
 		.version = PROTO_VERSION, .type = TYPE_CAPSULE, .count = count, .id = k->path,
+		.token = k->token,
 		.flags = (uint8_t)(flags | (k->initiator ? 0 : FLAG_DIRECTION) |
 				   (g->number & 3) << GENERATION_SHIFT),
 		.sequence = (uint32_t)g->sent,

@@ -32,6 +32,7 @@ struct keyring {
 	bool initiator;
 	enum aead_suite suite;
 	uint8_t current;		/* number of the generation sent under */
+	uint8_t token;			/* in the header of what is sealed */
 	struct generation gen[4];	/* by number modulo 4 */
 };
 

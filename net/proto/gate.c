@@ -8,6 +8,8 @@ static bool flags_hold(const struct msg_header *h)
 #include "net/proto/wire.def"
 		;
 
+	if (h->type == TYPE_HOLE_PUNCHING || h->type == TYPE_ACK)
+		return !(h->flags & ~FLAG_DIRECTION) && h->count == 0;
 	if (h->type != TYPE_CAPSULE)
 		return h->flags == 0 && h->count == 0;
 	return !(h->flags & ~assigned) && (!(h->flags & FLAG_CONTROL) || h->count == 0);

@@ -19,7 +19,7 @@ static inline const struct id *gate_id(const uint8_t *p)
  *   V_DROP_VERSION    not PROTO_VERSION
  *   V_DROP_TYPE       no such type, or one that travels inside TLS only
  *   V_DROP_RESERVED   a type for later work
- *   V_DROP_FLAG       an unassigned flag bit, any flag outside a capsule, or a Count
+ *   V_DROP_FLAG       a flag bit that has no use in this type, or a Count
  *                     outside a capsule of virtual packets
  *   V_DROP_EXTENSION  see ext_walk()
  * V_PASSED: h and x are filled; the body (still sealed) is the n - MESSAGE_MIN - x->body

@@ -19,6 +19,7 @@ enum control {
 	CONTROL_PROBE_ANSWER,
 	CONTROL_PLEASE_REKEY,
 	CONTROL_CLOSE,
+	CONTROL_PUNCHING,
 };
 
 enum verdict rekey_input(struct tunnel *t, struct now now, struct bytes body, struct outbox *out);

@@ -5,6 +5,7 @@
 static void session_start(struct session *s, const struct id *id)
 {
 	s->id = *id;
+	s->flags = 0;
 	s->last = 0;
 	memset(s->seen_bits, 0, sizeof s->seen_bits);
 	replay_init(&s->seen, s->seen_bits, REPLAY_SIGNAL_WORDS);
@@ -24,6 +25,21 @@ void session_tunnel(struct session *s, const struct tunnel_key *key, const struc
 	keys_tunnel(key, path, initiator, &s->tx, &s->rx);
 }
 
+void session_relay(struct session *s, const struct relay_key *key, const struct id *path,
+		   bool initiator, bool trs)
+{
+	session_start(s, path);
+	s->flags = initiator ? 0 : FLAG_DIRECTION;
+	keys_relayed(key, path, initiator, trs, &s->tx, &s->rx);
+}
+
+void session_vantage(struct session *s, const struct vantage_key *key, const struct id *node,
+		     bool trs)
+{
+	session_start(s, node);
+	keys_looking(key, node, trs, &s->tx, &s->rx);
+}
+
 void session_free(struct session *s)
 {
 	aead_free(&s->tx);
@@ -34,7 +50,7 @@ size_t session_seal(struct session *s, uint64_t cloud_ms, uint32_t transaction, 
 		    uint8_t token, const void *body, size_t n, uint8_t *out)
 {
 	struct msg_header h = { .transaction = transaction, .version = PROTO_VERSION,
-				.type = type, .token = token, .id = s->id };
+				.flags = s->flags, .type = type, .token = token, .id = s->id };
 	size_t whole = HEADER_SIZE + n + TAG_SIZE;
 
 	if (whole > DATAGRAM_MAX)

@@ -1,6 +1,6 @@
 /*
- * session.h - one secured signalling association: a Common Key (node and NMS) or a Tunnel Key
- * (two ends of a path).  AES-128-GCM-SIV, a key a direction, nonce = first 12 octets of the
+ * session.h - one secured signalling association: a Common Key (node and NMS), a Tunnel Key
+ * (two ends of a path), or a key with a TRS (an end of a path, or a node without one).  AES-128-GCM-SIV, a key a direction, nonce = first 12 octets of the
  * header, associated data = header and extensions as sent.
  *
  * The Sequence Number is the low half of max(last + 1, cloud time in ms): no counter has to
@@ -15,6 +15,7 @@
 
 struct session {
 	struct id id;			/* in every header: Node ID or Path ID */
+	uint8_t flags;			/* in every header */
 	struct aead tx, rx;
 	uint64_t last;			/* number of the newest message sent */
 	struct replay seen;
@@ -26,6 +27,12 @@ void session_common(struct session *s, const struct common_key *key, const struc
 		    bool service);
 void session_tunnel(struct session *s, const struct tunnel_key *key, const struct id *path,
 		    bool initiator);
+/* One end of a path and its TRS; initiator: which end, trs: on the TRS's side. */
+void session_relay(struct session *s, const struct relay_key *key, const struct id *path,
+		   bool initiator, bool trs);
+/* A node and a TRS without a path. */
+void session_vantage(struct session *s, const struct vantage_key *key, const struct id *node,
+		     bool trs);
 void session_free(struct session *s);
 
 /* One whole datagram into out (DATAGRAM_MAX octets); octets, 0 if the body is too long. */

@@ -1,6 +1,6 @@
 /*
  * tunnel.c - the life of one path at one end: key exchange, capsules, probes, the end.
- * The rekey is in rekey.c.
+ * The rekey is in rekey.c, the ways between the ends in route.c.
  */
 #include "net/proto/tunnel.h"
 #include "net/proto/ip.h"
@@ -10,10 +10,11 @@
 #define CONFIRM_AGAIN (250 * MS)
 #define CONFIRM_TRIES 20
 #define WAIT_FOR_REQUEST (15 * SEC)	/* the responder's patience with the initiator */
-#define SILENT_PROBE (2 * SEC)		/* sent, but heard nothing: ask */
+#define SILENT_PROBE (1 * SEC)		/* sent, but heard nothing: ask, by every way that works */
 #define SILENT_DEAD (5 * SEC)		/* and give the path up */
 #define PROBE_AGAIN (500 * MS)
 #define PREVIOUS_LIFE (10 * SEC)
+#define WANT_RELAY (1 * SEC)		/* without an answer by a direct way */
 #define LOOK_AGAIN (86400 * SEC)	/* at the expiry, however far it is */
 
 const char *tunnel_state_name(enum tunnel_state s)
@@ -44,17 +45,20 @@ bool tunnel_may_send(const struct tunnel *t)
 }
 
 void tunnel_open(struct tunnel *t, const struct tunnel_setup *setup,
-		 const struct tunnel_rules *rules, const uint8_t x25519_priv[32], struct now now)
+		 const struct tunnel_host *host, struct now now)
 {
 	memset(t, 0, sizeof *t);
 	t->setup = *setup;
-	t->rules = *rules;
+	t->rules = *host->rules;
+	t->cloud = host->cloud;
+	t->tokens = host->tokens;
 	t->keys.path = setup->path;
 	t->keys.initiator = setup->initiator;
 	t->born = t->used = now.boot;
 	t->confirm_again = t->rekey_again = t->probe_again = NEVER;
-	memcpy(t->x25519_priv, x25519_priv, 32);
+	memcpy(t->x25519_priv, host->x25519_priv, 32);
 	session_tunnel(&t->signal, &setup->tunnel_key, &setup->path, setup->initiator);
+	route_open(t, now);
 	t->state = setup->initiator ? TUNNEL_ASKING : TUNNEL_WAITING;
 	if (setup->initiator && !kx_make_request(t, now))
 		die(t, TUNNEL_NO_ANSWER);
@@ -63,28 +67,30 @@ void tunnel_open(struct tunnel *t, const struct tunnel_setup *setup,
 void tunnel_wipe(struct tunnel *t)
 {
 	keyring_wipe(&t->keys);
+	route_close(t);
 	session_free(&t->signal);
 	wipe(t, sizeof *t);
 	t->state = TUNNEL_DEAD;
 }
 
-static void send_signal(struct tunnel *t, uint64_t cloud_ms, uint8_t type, const void *body,
-			size_t n, const struct addr *to, const struct addr *from,
-			struct outbox *out)
+static void send_signal(struct tunnel *t, struct now now, uint8_t type, const void *body,
+			size_t n, const struct route *r, struct outbox *out)
 {
 	uint8_t p[DATAGRAM_MAX];
-	size_t len = session_seal(&t->signal, cloud_ms, t->transaction, type, 0, body, n, p);
+	size_t len = session_seal(&t->signal, cloud_ms(t->cloud, now), t->transaction, type,
+				  route_token(t, now, r), body, n, p);
 
-	out_datagram(out, PORT_MAIN, to, from, p, len);
+	out_datagram(out, PORT_MAIN, &r->remote, &r->local, p, len);
 }
 
-static enum verdict on_request(struct tunnel *t, struct now now, uint64_t cloud_ms,
-			       const struct msg_header *h, struct bytes body,
-			       const struct addr *from, const struct addr *to, struct outbox *out)
+static enum verdict on_request(struct tunnel *t, struct now now, const struct msg_header *h,
+			       struct bytes body, const struct addr *from,
+			       const struct addr *to, struct outbox *out)
 {
 	struct msg_tunnel_request m;
 	struct msg_tunnel_response answer;
 	uint8_t p[MSG_SIZE_tunnel_response];
+	struct route back = route_back(t, from, to);
 	enum verdict v = V_PASSED;
 	bool again;
 
@@ -104,32 +110,57 @@ static enum verdict on_request(struct tunnel *t, struct now now, uint64_t cloud_
 	t->transaction = h->transaction;
 	memcpy(answer.noise, t->response_noise, sizeof answer.noise);
 	msg_write_tunnel_response(p, sizeof p, &answer);
-	send_signal(t, cloud_ms, TYPE_TUNNEL_RESPONSE, p, sizeof p, from, to, out);
+	send_signal(t, now, TYPE_TUNNEL_RESPONSE, p, sizeof p, &back, out);
+	route_heard(t, now, from, to, false);
 	return V_ANSWERED;
 }
 
-static void send_control(struct tunnel *t, struct now now, const void *body, size_t n,
-			 struct outbox *out)
+static void send_control_by(struct tunnel *t, struct now now, const struct route *r,
+			    const void *body, size_t n, struct outbox *out)
 {
 	struct out_item *item = out_reserve(out, OUT_DATAGRAM, n + CAPSULE_OVERHEAD);
 
 	item->port = PORT_MAIN;
-	item->to = t->remote;
-	item->from = t->local;
+	item->to = r->remote;
+	item->from = r->local;
 	memcpy(item->buf + HEADER_SIZE, body, n);
+	t->keys.token = route_token(t, now, r);
 	capsule_seal(&t->keys, FLAG_CONTROL, 0, item->buf + HEADER_SIZE, n);
 	if (!t->sent_unheard)
 		t->sent_unheard = now.boot;
 }
 
-static void send_probe(struct tunnel *t, struct now now, uint8_t control, uint64_t value,
-		       struct outbox *out)
+static void send_control(struct tunnel *t, struct now now, const void *body, size_t n,
+			 struct outbox *out)
+{
+	const struct route *r = route_used(t);
+
+	if (r)
+		send_control_by(t, now, r, body, n, out);
+}
+
+static void send_probe_by(struct tunnel *t, struct now now, const struct route *r,
+			  uint8_t control, uint64_t value, struct outbox *out)
 {
 	struct msg_probe m = { .control = control, .value = value };
 	uint8_t p[MSG_SIZE_probe];
 
 	msg_write_probe(p, sizeof p, &m);
-	send_control(t, now, p, sizeof p, out);
+	send_control_by(t, now, r, p, sizeof p, out);
+}
+
+static void send_probe(struct tunnel *t, struct now now, uint8_t control, uint64_t value,
+		       struct outbox *out)
+{
+	const struct route *r = route_used(t);
+
+	if (r)
+		send_probe_by(t, now, r, control, value, out);
+}
+
+void tunnel_say_punching(struct tunnel *t, struct now now, struct outbox *out)
+{
+	send_probe(t, now, CONTROL_PUNCHING, 0, out);
 }
 
 void tunnel_send_rekey(struct tunnel *t, struct now now, const uint8_t body[MSG_SIZE_rekey],
@@ -161,14 +192,19 @@ static enum verdict on_response(struct tunnel *t, struct now now, const struct m
 
 	if (msg_read_tunnel_response(&m, body.p, body.n) != (long)body.n)
 		return V_DROP_BODY;
-	if (t->state != TUNNEL_ASKING || h->transaction != t->transaction)
+	if (!t->setup.initiator || h->transaction != t->transaction)
+		return V_DROP_STATE;
+	if (t->state == TUNNEL_UP) {	/* the same answer by another way: it works too */
+		route_heard(t, now, from, to, true);
+		return V_ANSWERED;
+	}
+	if (t->state != TUNNEL_ASKING)
 		return V_DROP_STATE;
 	v = kx_take_response(t, now, &m);
 	if (v != V_PASSED)
 		return v;
 	exchange_end(&t->request);
-	t->remote = *from;
-	t->local = *to;
+	route_heard(t, now, from, to, true);
 	t->state = TUNNEL_UP;
 	kx_forget(t);
 	t->up_since = t->heard = now.boot;
@@ -182,6 +218,12 @@ static enum verdict on_response(struct tunnel *t, struct now now, const struct m
 static void note_heard(struct tunnel *t, struct now now, const struct generation *g,
 		       const struct addr *from, const struct addr *to)
 {
+	bool silent = t->sent_unheard && now.boot - t->sent_unheard >= SILENT_PROBE;
+
+	/* asked by every way, and this is the first to answer */
+	if (silent && !addr_equal(from, &t->remote))
+		route_doubt(t, now);
+	route_heard(t, now, from, to, silent || t->state == TUNNEL_ANSWERED);
 	t->heard = now.boot;
 	t->sent_unheard = 0;
 	t->probe_again = NEVER;
@@ -189,8 +231,6 @@ static void note_heard(struct tunnel *t, struct now now, const struct generation
 		t->state = TUNNEL_UP;
 		kx_forget(t);
 		t->up_since = now.boot;
-		t->remote = *from;
-		t->local = *to;
 	}
 	/* the responder follows the initiator's generation when it hears it in use */
 	if (!t->setup.initiator && g->number == (uint8_t)(t->keys.current + 1)) {
@@ -208,8 +248,10 @@ static void note_heard(struct tunnel *t, struct now now, const struct generation
 }
 
 static enum verdict on_probe(struct tunnel *t, struct now now, struct bytes body,
+			     const struct addr *from, const struct addr *to,
 			     struct outbox *out, struct tunnel_event *ev)
 {
+	struct route back = route_back(t, from, to);
 	struct msg_probe m;
 
 	if (msg_read_probe(&m, body.p, body.n) != (long)body.n)
@@ -220,7 +262,8 @@ static enum verdict on_probe(struct tunnel *t, struct now now, struct bytes body
 			send_probe(t, now, CONTROL_CONFIRM, 0, out);
 		break;
 	case CONTROL_PROBE:
-		send_probe(t, now, CONTROL_PROBE_ANSWER, m.value, out);
+		/* the way it came: it asks whether that one works */
+		send_probe_by(t, now, &back, CONTROL_PROBE_ANSWER, m.value, out);
 		break;
 	case CONTROL_PROBE_ANSWER:
 		if (!t->probe_value || m.value != t->probe_value)
@@ -235,6 +278,9 @@ static enum verdict on_probe(struct tunnel *t, struct now now, struct bytes body
 	case CONTROL_CLOSE:
 		die(t, TUNNEL_CLOSED);
 		break;
+	case CONTROL_PUNCHING:
+		route_burst(t, now);
+		break;
 	default:
 		return V_DROP_BODY;
 	}
@@ -242,6 +288,7 @@ static enum verdict on_probe(struct tunnel *t, struct now now, struct bytes body
 }
 
 static enum verdict on_control(struct tunnel *t, struct now now, struct bytes body,
+			       const struct addr *from, const struct addr *to,
 			       struct outbox *out, struct tunnel_event *ev)
 {
 	enum verdict v;
@@ -251,7 +298,7 @@ static enum verdict on_control(struct tunnel *t, struct now now, struct bytes bo
 	if (body.p[0] == CONTROL_REKEY_REQUEST || body.p[0] == CONTROL_REKEY_RESPONSE)
 		v = rekey_input(t, now, body, out);
 	else
-		v = on_probe(t, now, body, out, ev);
+		v = on_probe(t, now, body, from, to, out, ev);
 	/* an answer to a probe or confirm asks for nothing: it starts no wait for the other end */
 	t->sent_unheard = t->confirm_again == NEVER && !t->rekeying ? 0 : t->sent_unheard;
 	return v;
@@ -294,7 +341,7 @@ static enum verdict on_capsule(struct tunnel *t, struct now now, uint8_t *p, siz
 		return v;
 	note_heard(t, now, g, from, to);
 	if (h->flags & FLAG_CONTROL)
-		return on_control(t, now, body, out, ev);
+		return on_control(t, now, body, from, to, out, ev);
 	v = check_packets(t, body, h->count);
 	if (v != V_DELIVERED)
 		return v;
@@ -305,8 +352,8 @@ static enum verdict on_capsule(struct tunnel *t, struct now now, uint8_t *p, siz
 	return v;
 }
 
-enum verdict tunnel_input(struct tunnel *t, struct now now, uint64_t cloud_ms, uint8_t *p,
-			  size_t n, const struct msg_header *h, const struct exts *x,
+enum verdict tunnel_input(struct tunnel *t, struct now now, uint8_t *p, size_t n,
+			  const struct msg_header *h, const struct exts *x,
 			  const struct addr *from, const struct addr *to, struct outbox *out,
 			  struct tunnel_event *ev)
 {
@@ -317,11 +364,13 @@ enum verdict tunnel_input(struct tunnel *t, struct now now, uint64_t cloud_ms, u
 	memset(ev, 0, sizeof *ev);
 	if (h->type == TYPE_CAPSULE)
 		return on_capsule(t, now, p, n, h, x, from, to, out, ev);
-	v = session_open(&t->signal, cloud_ms, p, n, h, x, &body, &stamp);
+	if (h->type == TYPE_HOLE_PUNCHING || h->type == TYPE_ACK)
+		return route_input(t, now, p, n, h, x, from, to, out);
+	v = session_open(&t->signal, cloud_ms(t->cloud, now), p, n, h, x, &body, &stamp);
 	if (v != V_PASSED)
 		return v;
 	if (h->type == TYPE_TUNNEL_REQUEST)
-		return on_request(t, now, cloud_ms, h, body, from, to, out);
+		return on_request(t, now, h, body, from, to, out);
 	if (h->type == TYPE_TUNNEL_RESPONSE)
 		return on_response(t, now, h, body, from, to, out);
 	return V_DROP_TYPE;
@@ -339,6 +388,7 @@ enum verdict tunnel_send(struct tunnel *t, struct now now, uint8_t *packet, size
 	item->to = t->remote;
 	item->from = t->local;
 	item->ecn = ecn;
+	t->keys.token = route_token(t, now, route_used(t));
 	item->buf = capsule_seal(&t->keys, 0, 0, packet, n);
 	item->len = (uint32_t)(n + CAPSULE_OVERHEAD);
 	t->used = now.boot;
@@ -360,6 +410,18 @@ void tunnel_probe(struct tunnel *t, struct now now, struct outbox *out)
 	send_probe(t, now, CONTROL_PROBE, t->probe_value, out);
 }
 
+/* The way in use says nothing: which of the others does? */
+static void probe_all(struct tunnel *t, struct now now, struct outbox *out)
+{
+	const struct routes *r = &t->routes;
+	unsigned i;
+
+	tunnel_probe(t, now, out);
+	for (i = 0; i < r->n; i++)
+		if ((int)i != r->used && route_carries(&r->route[i]))
+			send_probe_by(t, now, &r->route[i], CONTROL_PROBE, t->probe_value, out);
+}
+
 void tunnel_close(struct tunnel *t, struct now now, struct outbox *out)
 {
 	if (t->state == TUNNEL_UP)
@@ -367,10 +429,25 @@ void tunnel_close(struct tunnel *t, struct now now, struct outbox *out)
 	die(t, TUNNEL_CLOSED);
 }
 
-static void tick_request(struct tunnel *t, struct now now, uint64_t cloud_ms, struct outbox *out)
+static void request_by(struct tunnel *t, struct now now, const struct route *r,
+		       struct outbox *out)
 {
+	send_signal(t, now, TYPE_TUNNEL_REQUEST, t->request.body, t->request.len, r, out);
+}
+
+void tunnel_bound(struct tunnel *t, struct now now, const struct route *r, struct outbox *out)
+{
+	if (t->state == TUNNEL_ASKING)
+		request_by(t, now, r, out);
+}
+
+static void tick_request(struct tunnel *t, struct now now, struct outbox *out)
+{
+	const struct routes *r = &t->routes;
 	unsigned i;
 
+	if (!r->has_relay && now.boot - t->born >= WANT_RELAY)
+		t->unanswered = true;
 	switch (exchange_step(&t->request, now)) {
 	case EXCHANGE_WAIT:
 		break;
@@ -378,9 +455,9 @@ static void tick_request(struct tunnel *t, struct now now, uint64_t cloud_ms, st
 		die(t, TUNNEL_NO_ANSWER);
 		break;
 	case EXCHANGE_SEND:
-		for (i = 0; i < t->setup.candidates; i++)
-			send_signal(t, cloud_ms, TYPE_TUNNEL_REQUEST, t->request.body,
-				    t->request.len, &t->setup.candidate[i], NULL, out);
+		for (i = 0; i < r->n; i++)
+			if (!route_is_relay(&r->route[i]) || route_carries(&r->route[i]))
+				request_by(t, now, &r->route[i], out);
 		break;
 	}
 }
@@ -407,7 +484,7 @@ static void tick_up(struct tunnel *t, struct now now, struct outbox *out)
 	} else if (t->sent_unheard && now.boot - t->sent_unheard >= SILENT_PROBE &&
 		   (t->probe_again == NEVER || now.boot >= t->probe_again)) {
 		t->probe_again = now.boot + PROBE_AGAIN;
-		tunnel_probe(t, now, out);
+		probe_all(t, now, out);
 	}
 }
 
@@ -418,17 +495,18 @@ void tunnel_rule(struct tunnel *t, struct now now, const struct tunnel_rules *ru
 	t->rules.rekey_after = rules->rekey_after;
 	t->rules.rekey_packets = rules->rekey_packets;
 	t->rules.idle = rules->idle;
+	t->rules.keepalive = rules->keepalive;
 	/* keys older than they may now become are worn, not yet used up */
 	if (g && now.boot - g->since > rules->rekey_after)
 		g->since = now.boot - rules->rekey_after;
 }
 
-void tunnel_tick(struct tunnel *t, struct now now, uint64_t cloud_ms, struct outbox *out)
+void tunnel_tick(struct tunnel *t, struct now now, struct outbox *out)
 {
-	if (t->state != TUNNEL_DEAD && cloud_ms >= t->setup.expiry)
+	if (t->state != TUNNEL_DEAD && cloud_ms(t->cloud, now) >= t->setup.expiry)
 		die(t, TUNNEL_EXPIRED);
 	if (t->state == TUNNEL_ASKING)
-		tick_request(t, now, cloud_ms, out);
+		tick_request(t, now, out);
 	if ((t->state == TUNNEL_WAITING || t->state == TUNNEL_ANSWERED) &&
 	    now.boot - t->born >= WAIT_FOR_REQUEST)
 		die(t, TUNNEL_NO_ANSWER);
@@ -436,6 +514,8 @@ void tunnel_tick(struct tunnel *t, struct now now, uint64_t cloud_ms, struct out
 		tick_up(t, now, out);
 	if (t->state == TUNNEL_UP && !rekey_tick(t, now, out))
 		die(t, TUNNEL_KEYS_OUT);
+	if (t->state != TUNNEL_DEAD)
+		route_tick(t, now, out);
 }
 
 static uint64_t expiry_up(const struct tunnel *t)
@@ -451,15 +531,17 @@ static uint64_t expiry_up(const struct tunnel *t)
 	return MIN(at, rekey_expiry(t));
 }
 
-uint64_t tunnel_expiry(const struct tunnel *t, struct now now, uint64_t cloud_ms)
+uint64_t tunnel_expiry(const struct tunnel *t, struct now now)
 {
-	uint64_t end, left;
+	uint64_t end, left, ms = cloud_ms(t->cloud, now);
 
 	if (t->state == TUNNEL_DEAD)
 		return now.boot;
-	left = t->setup.expiry > cloud_ms ? t->setup.expiry - cloud_ms : 0;
+	left = t->setup.expiry > ms ? t->setup.expiry - ms : 0;
 	/* the NMS says how long: a sum that turned over would be due for ever */
-	end = now.boot + MIN(left, LOOK_AGAIN / MS) * MS;
+	end = MIN(now.boot + MIN(left, LOOK_AGAIN / MS) * MS, route_expiry(t));
+	if (t->state == TUNNEL_ASKING && !t->routes.has_relay && !t->unanswered)
+		end = MIN(end, t->born + WANT_RELAY);
 	if (t->state == TUNNEL_ASKING)
 		return MIN(end, exchange_expiry(&t->request));
 	if (t->state == TUNNEL_UP)

@@ -14,12 +14,13 @@
 #define TUNNEL_H
 
 #include "crypto/noise.h"
+#include "crypto/token.h"
 #include "net/proto/capsule.h"
+#include "net/proto/cloud.h"
 #include "net/proto/exchange.h"
+#include "net/proto/route.h"
 #include "net/proto/session.h"
 #include "net/proto/timers.h"
-
-#define CANDIDATES 4
 
 /* One end of a path. */
 struct tunnel_end {
@@ -38,8 +39,12 @@ struct tunnel_setup {
 	uint64_t expiry;		/* cloud ms */
 	struct tunnel_end own, peer;
 	char peer_fqdn[NAME_SIZE];
+	uint8_t pattern;
+	uint8_t peer_families;		/* 1 IPv4, 2 IPv6 */
+	struct behaviour peer_behaviour[2];	/* IPv4, IPv6 */
+	struct id relay;		/* Node ID of the TRS, zero: none */
 	uint8_t candidates;
-	struct addr candidate[CANDIDATES];
+	struct candidate candidate[CANDIDATES];
 };
 
 /* Settings. */
@@ -50,6 +55,7 @@ struct tunnel_rules {
 	uint64_t rekey_after;		/* us; refused at one and a half of it */
 	uint64_t rekey_packets;		/* in one direction; refused at twice of it */
 	uint64_t idle;			/* us without a virtual packet */
+	uint64_t keepalive;		/* us; every way that works is used so often */
 };
 
 enum tunnel_state { TUNNEL_ASKING, TUNNEL_WAITING, TUNNEL_ANSWERED, TUNNEL_UP, TUNNEL_DEAD };
@@ -68,7 +74,11 @@ struct tunnel {
 	struct exchange request;		/* initiator: Tunnel Request */
 	uint8_t request_noise[64], response_noise[64];	/* responder: what was answered to what */
 
-	struct addr remote, local;		/* the way in use */
+	const struct cloud *cloud;
+	struct tokens *tokens;			/* for what goes to a TRS */
+	struct routes routes;
+	struct addr remote, local;		/* of the way in use */
+	bool unanswered;			/* no direct way answered soon, and there is no other */
 	struct keyring keys;
 	uint16_t peer_mtu;
 	struct root_secret root;
@@ -91,9 +101,16 @@ struct tunnel {
 	uint64_t probe_value, probe_sent;
 };
 
-/* x25519_priv: the node's static key, copied. */
+/* What of the node every tunnel needs. */
+struct tunnel_host {
+	const struct tunnel_rules *rules;	/* copied */
+	const uint8_t *x25519_priv;		/* the node's static key, copied */
+	const struct cloud *cloud;		/* these two outlive the tunnel */
+	struct tokens *tokens;
+};
+
 void tunnel_open(struct tunnel *t, const struct tunnel_setup *setup,
-		 const struct tunnel_rules *rules, const uint8_t x25519_priv[32], struct now now);
+		 const struct tunnel_host *host, struct now now);
 /* Wipes every key. */
 void tunnel_wipe(struct tunnel *t);
 
@@ -108,8 +125,8 @@ struct tunnel_event {
  * One datagram that passed the gate and names this path; p is opened in place.  from, to:
  * outer source and the local address hit.  State may change: look at it afterwards.
  */
-enum verdict tunnel_input(struct tunnel *t, struct now now, uint64_t cloud_ms, uint8_t *p,
-			  size_t n, const struct msg_header *h, const struct exts *x,
+enum verdict tunnel_input(struct tunnel *t, struct now now, uint8_t *p, size_t n,
+			  const struct msg_header *h, const struct exts *x,
 			  const struct addr *from, const struct addr *to, struct outbox *out,
 			  struct tunnel_event *ev);
 /*
@@ -124,8 +141,12 @@ void tunnel_probe(struct tunnel *t, struct now now, struct outbox *out);
 void tunnel_close(struct tunnel *t, struct now now, struct outbox *out);
 /* Other rules from now on; the ciphers of a standing tunnel stay. */
 void tunnel_rule(struct tunnel *t, struct now now, const struct tunnel_rules *rules);
-void tunnel_tick(struct tunnel *t, struct now now, uint64_t cloud_ms, struct outbox *out);
-uint64_t tunnel_expiry(const struct tunnel *t, struct now now, uint64_t cloud_ms);
+void tunnel_tick(struct tunnel *t, struct now now, struct outbox *out);
+uint64_t tunnel_expiry(const struct tunnel *t, struct now now);
+
+/* For route.c alone.  Bound at a relay: the Tunnel Request may go that way. */
+void tunnel_bound(struct tunnel *t, struct now now, const struct route *r, struct outbox *out);
+void tunnel_say_punching(struct tunnel *t, struct now now, struct outbox *out);
 
 const char *tunnel_state_name(enum tunnel_state s);
 const char *tunnel_why_name(enum tunnel_end_reason why);

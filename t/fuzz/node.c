@@ -13,6 +13,7 @@
 #include "t/fuzz/base/base.h"
 #include "t/sim/random.h"
 
+#define PEER_NAME "n1.cyphonic.internal"
 #define CLOUD (FUZZ_WALL * 1000)
 #define OWN_IP4 { 198, 18, 0, 5 }
 #define PEER_IP4 { 198, 18, 0, 6 }
@@ -79,10 +80,9 @@ static void describe_route(struct ca *ca)
 		.tunnel_key = { 3 }, .temporary_key = { 4 }, .expiry = CLOUD + 3600000,
 		.ip4 = PEER_IP4, .ip6 = { 0xfd, [15] = 6 }, .candidates_n = 1 };
 	route.candidates[0] = address_part(2, &peer);
-	strcpy(route.fqdn, "n1.cyphonic.internal");
-	node_id_of(&route.peer_id, route.fqdn);
+	node_id_of(&route.peer_id, PEER_NAME);
 	identity_make(&who);
-	issue(ca, 1, &who, route.fqdn, route.ip4, route.ip6, &route.certificate);
+	issue(ca, 1, &who, PEER_NAME, route.ip4, route.ip6, &route.certificate);
 }
 
 static void start(void)
@@ -246,7 +246,7 @@ static void route_from_us(struct run *r)
 	role_node.packets(r->n, r->now, &in, r->out);
 	r->out->flush(r->out);
 	tick(r, 0);
-	strcpy(info.fqdn, route.fqdn);
+	strcpy(info.fqdn, PEER_NAME);
 	SAY(r, TYPE_NODE_INFO_RESPONSE, node_info_response, &info);
 	route.initiator = 1;
 	SAY(r, TYPE_ROUTE_DIRECTION_I, route_direction, &route);

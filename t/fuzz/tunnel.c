@@ -16,6 +16,8 @@ enum stage { WAITING, ANSWERED, RESPONDER_UP, ASKING, INITIATOR_UP, STAGES };
 static struct tunnel end[2];
 static struct tunnel saved[STAGES];
 static struct addr address[2];
+static struct cloud cloud = { .offset = (int64_t)(CLOUD * MS) };
+static struct tokens tokens;
 
 struct mail {
 	uint8_t p[HEADROOM + 2048];
@@ -26,7 +28,8 @@ static void keep(void *arg, const struct out_item *item)
 {
 	struct mail *m = arg;
 
-	if (item->kind != OUT_DATAGRAM)
+	/* Hole Punchings come beside what is waited for */
+	if (item->kind != OUT_DATAGRAM || item->buf[6] == TYPE_HOLE_PUNCHING)
 		return;
 	m->n = item->len;
 	memcpy(m->p + HEADROOM, item->buf, item->len);
@@ -41,7 +44,7 @@ static enum verdict give(struct tunnel *t, struct now now, uint8_t *p, size_t n,
 
 	if (v != V_PASSED)
 		return v;
-	return tunnel_input(t, now, CLOUD + now.boot / MS, p, n, &h, &x,
+	return tunnel_input(t, now, p, n, &h, &x,
 			    &address[t == &end[0]], &address[t != &end[0]], out, ev);
 }
 
@@ -63,7 +66,7 @@ static void describe(struct tunnel_setup *s, bool initiator, const uint8_t pub[2
 	memcpy(s->peer.x25519, pub[!self], 32);
 	strcpy(s->peer_fqdn, "peer.cyphonic.internal");
 	s->candidates = 1;
-	s->candidate[0] = address[!self];
+	s->candidate[0] = (struct candidate){ CANDIDATE_MAPPED, address[!self] };
 }
 
 /* A real meeting of the two, each state on the way kept. */
@@ -71,7 +74,7 @@ static void meet(void)
 {
 	static const struct tunnel_rules rules = { .suites = 14, .preferred = AEAD_AES128_GCM,
 			.mtu = 1404, .rekey_after = 120 * SEC, .rekey_packets = 1 << 27,
-			.idle = 300 * SEC };
+			.idle = 300 * SEC, .keepalive = 20 * SEC };
 	struct fuzz_box *box = fuzz_outbox();
 	struct now now = { 1000 * SEC, FUZZ_WALL * SEC };
 	uint8_t priv[2][32], pub[2][32];
@@ -89,10 +92,11 @@ static void meet(void)
 	box->arg = &m;
 	for (i = 0; i < 2; i++) {
 		describe(&s, i == 0, pub);
-		tunnel_open(&end[i], &s, &rules, priv[i], now);
+		tunnel_open(&end[i], &s, &(struct tunnel_host){ &rules, priv[i], &cloud, &tokens },
+			    now);
 	}
 	saved[WAITING] = end[1];
-	tunnel_tick(&end[0], now, CLOUD + now.boot / MS, &box->out);
+	tunnel_tick(&end[0], now, &box->out);
 	box->out.flush(&box->out);
 	saved[ASKING] = end[0];
 	must(give(&end[1], now, m.p + HEADROOM, m.n, &ev, &box->out) == V_ANSWERED);
@@ -173,9 +177,9 @@ static void step(struct tunnel *t, struct now *now, struct fuzz_in *in, struct o
 		out->flush(out);
 		break;
 	case 2:
-		at = tunnel_expiry(t, *now, CLOUD + now->boot / MS);
+		at = tunnel_expiry(t, *now);
 		now->boot = MIN(MAX(now->boot, at), now->boot + 3600 * SEC);
-		tunnel_tick(t, *now, CLOUD + now->boot / MS, out);
+		tunnel_tick(t, *now, out);
 		break;
 	case 3:
 		d = fuzz_framed(in, 0, 0);

@@ -39,7 +39,7 @@ def unknown(ident):
         yield message(t, ident=ident)
 
 def reserved(ident):
-    for t in (1, 2, 5, 9, 10, 17, 18, 19, 20, 21, 32):
+    for t in (1, 5, 9, 10, 19, 20, 26, 32):
         yield message(t, ident=ident)
 
 def flags(ident):

@@ -2,7 +2,7 @@
 #include "t/sim/lab.h"
 #include "t/tap.h"
 
-/* Two computers meet over bad lines, with restarts: a bit of everything that can be random. */
+/* Computers meet over bad lines, with restarts: a bit of everything that can be random. */
 static uint64_t run(uint64_t seed, unsigned workers)
 {
 	struct lab *l = lab_new(&(struct lab_wish){ .seed = seed, .computers = 4,
@@ -12,6 +12,7 @@ static uint64_t run(uint64_t seed, unsigned workers)
 
 	for (i = 0; i < l->computers; i++)
 		l->computer[i].host->line = (struct line){ 5 * MS, 3 * MS, 50, 50 };
+	lab_behind(&l->computer[3], lab_napt(l, SYMMETRIC, "203.0.113.1", NULL), "192.168.1.2", NULL);
 	lab_start_all(l, 60 * SEC);
 	for (i = 0; i < 20; i++) {
 		computer_ping(&l->computer[i % 4], &l->computer[(i + 1) % 4], i % 2 ? 4 : 6, SEC);

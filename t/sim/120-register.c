@@ -116,48 +116,23 @@ static void new_keys(void)
 	lab_free(l);
 }
 
-/* A NAPT that knows one host: the place where boxes stand. */
-struct napt {
-	struct box box;
-	struct addr outside, inside;
-	struct host *host;
-};
-
-static bool napt_out(struct box *b, struct now now, struct host *host, struct datagram *d)
-{
-	struct napt *n = (struct napt *)b;
-
-	if (d->from.family != 4)
-		return false;
-	n->inside = d->from;
-	n->host = host;
-	d->from = n->outside;
-	return true;
-}
-
-static struct host *napt_in(struct box *b, struct now now, struct datagram *d)
-{
-	struct napt *n = (struct napt *)b;
-
-	d->to = n->inside;
-	return n->host;
-}
-
 static void mapped(void)
 {
 	struct lab *l = two(124, NULL);
 	struct computer *a = &l->computer[0];
-	struct napt n = { .box = { napt_out, napt_in } };
+	struct box *n = lab_napt(l, PORT_RESTRICTED, "203.0.113.9", NULL);
 	struct registration r;
 
-	ip_parse(&n.outside, "203.0.113.9", 40000);
-	host_place(l->world, &n.outside, NULL, &n.box);
-	a->host->box = &n.box;
+	lab_behind(a, n, "192.168.1.2", NULL);
 	computer_start(a);
 	world_run(l->world, 2 * SEC);
 	ok(registration_get(l->store, &a->node_id, &r) == STORE_OK && r.confirmed[0] && r.napt[0] &&
-	   addr_equal(&r.mapped[0], &n.outside) && !r.confirmed[1],
+	   addr_same_ip(&r.mapped[0], &n->ip) && r.mapped[0].port != 4503 && !r.confirmed[1],
 	   "behind a NAPT it registers with the mapped address, known as such");
+	box_forget(n, "203.0.113.10");
+	world_run(l->world, 45 * SEC);
+	ok(registration_get(l->store, &a->node_id, &r) == STORE_OK && r.confirmed[0] &&
+	   addr_same_ip(&r.mapped[0], &n->ip), "and soon with another, when the NAPT got one");
 	lab_free(l);
 }
 

@@ -154,7 +154,7 @@ static void on_the_heels(void)
 {
 	struct lab *l = lab_new(&(struct lab_wish){ .seed = 161, .computers = 2 });
 	struct computer *a = &l->computer[0], *b = &l->computer[1];
-	uint64_t drops;
+	uint64_t drops, early;
 	unsigned sent = 0;
 
 	l->world->spy = everything_twice;
@@ -166,8 +166,9 @@ static void on_the_heels(void)
 	ok(process_verdict(l->nms, V_DROP_REPLAY) == process_drops(l->nms) &&
 	   process_verdict(l->nms, V_ANSWERED) == process_drops(l->nms),
 	   "the NMS drops every second copy as a replay (%" PRIu64 ")", process_drops(l->nms));
-	/* the answer that came second by the other family is dropped too, twice */
-	ok(drops >= sent && drops <= sent + 2, "and so does everybody (%" PRIu64 " of %u)", drops,
+	/* who knows of the path first punches to one who does not: both copies are dropped */
+	early = process_verdict(a->node, V_DROP_STRANGER);
+	ok(drops >= sent && drops <= sent + early, "and so does everybody (%" PRIu64 " of %u)", drops,
 	   sent);
 	ok(a->echoes == 1 && a->replies == 1 && b->echoes == 1 && b->replies == 1,
 	   "no program sees anything twice");
@@ -181,7 +182,7 @@ static void right_after_restart(void)
 	struct computer *a = &l->computer[0], *b = &l->computer[1];
 	struct tape *t = calloc(1, sizeof *t);
 	struct registration before, after;
-	uint64_t stale, states;
+	uint64_t stale, states, early;
 	unsigned sent;
 
 	if (!t)
@@ -194,17 +195,21 @@ static void right_after_restart(void)
 	worker_restart(l->nms, 0);
 	registration_get(l->store, &a->node_id, &before);
 	states = process_verdict(a->node, V_DROP_STATE) + process_verdict(b->node, V_DROP_STATE);
+	/* Hole Punchings that came before their path was known: to these nobody replied yet */
+	early = process_verdict(a->node, V_DROP_STRANGER) + process_verdict(b->node, V_DROP_STRANGER);
 	sent = l->world->sent;
 	play(l, t, NULL);
 	stale = process_verdict(l->nms, V_DROP_STALE);
 	ok(stale > 0 && stale == process_drops(l->nms) - process_verdict(l->nms, V_DROP_TOKEN) &&
 	   process_verdict(l->nms, V_ANSWERED) == 0,
 	   "replays to an NMS restarted this moment are stale (%" PRIu64 ")", stale);
-	ok(l->world->sent - sent == stale, "each is answered with the time, and nothing else is (%u)",
+	ok(l->world->sent - sent >= stale && l->world->sent - sent <= stale + early,
+	   "each is answered with the time, and nothing else is (%u)",
 	   l->world->sent - sent);
 	world_run(l->world, SEC);
-	ok(process_verdict(a->node, V_DROP_STATE) + process_verdict(b->node, V_DROP_STATE) ==
-	   states + stale, "no computer waits for such an answer: it is dropped");
+	states = process_verdict(a->node, V_DROP_STATE) + process_verdict(b->node, V_DROP_STATE) -
+		 states;
+	ok(states >= stale && states <= stale + early, "no computer waits for such an answer: it is dropped");
 	registration_get(l->store, &a->node_id, &after);
 	ok(!memcmp(&before, &after, sizeof before) && peek_joined(a, b) &&
 	   computer_ping(b, a, 6, SEC), "nothing has changed");

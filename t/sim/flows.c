@@ -1,8 +1,9 @@
 /*
  * flows.c - streams: reliable and in order, each piece as late as its lines make it.  An end
- * is named by a number in events, as it may be gone when they happen.
+ * is named by a number in events, as it may be gone when they happen.  Boxes are asked once,
+ * when a stream is opened; one that forgets breaks it.
  */
-#include "t/sim/world.h"
+#include "t/sim/boxes.h"
 #include <stdlib.h>
 
 #define SENT_AGAIN (200 * MS)		/* what the loss of a piece costs a stream */
@@ -36,6 +37,7 @@ static struct flow *flow_new(struct seat *s, uint32_t handle, enum port port,
 	f->handle = handle;
 	f->port = port;
 	f->to = *to;
+	f->trail.end[0] = f->trail.end[1] = s->process->host;
 	f->number = ++s->process->world->flows;
 	f->next = s->flows;
 	s->flows = f;
@@ -54,16 +56,36 @@ static void flow_free(struct flow *f)
 	free(f);
 }
 
+static uint64_t trail_delay(struct world *w, const struct trail *trail)
+{
+	uint64_t us = line_delay(w, &trail->end[0]->line);
+	unsigned i;
+
+	for (i = 0; i < trail->n; i++)
+		us += line_delay(w, &trail->box[i]->line);
+	return us;
+}
+
+static unsigned trail_loss(const struct trail *trail)
+{
+	unsigned i, loss = trail->end[0]->line.loss + (trail->end[1] ? trail->end[1]->line.loss : 0);
+
+	for (i = 0; i < trail->n; i++)
+		loss += trail->box[i]->line.loss;
+	return loss;
+}
+
 /* An event for the end `to`, behind everything that `from` sent before. */
 static void tell(struct flow *from, struct flow *to, enum flow_what what, const void *data,
 		 size_t n)
 {
 	struct world *w = to->seat->process->world;
-	struct host *a = from->seat->process->host, *b = to->seat->process->host;
 	struct event *e = event_new(EV_FLOW, to->seat->process, data, n);
-	uint64_t at = w->time + line_delay(w, &a->line) + line_delay(w, &b->line);
+	uint64_t at = w->time + trail_delay(w, &from->trail);
 
-	if (dice_below(&w->dice, 1000) < a->line.loss + b->line.loss)
+	if (from->trail.end[1])
+		at += line_delay(w, &from->trail.end[1]->line);
+	if (dice_below(&w->dice, 1000) < trail_loss(&from->trail))
 		at += SENT_AGAIN;
 	from->arrives = MAX(from->arrives, at);
 	e->worker = to->seat->index;
@@ -75,6 +97,8 @@ static void tell(struct flow *from, struct flow *to, enum flow_what what, const 
 void flow_connect(struct seat *s, const struct out_item *item)
 {
 	struct flow *old = flow_of(s, item->handle), *f;
+	struct datagram d = { .stream = true, .to = item->to };
+	struct host *h = s->process->host;
 	struct world *w = s->process->world;
 	struct event *e;
 
@@ -86,33 +110,39 @@ void flow_connect(struct seat *s, const struct out_item *item)
 		tell(f, f, FLOW_OPENED, NULL, 0);
 		return;
 	}
+	d.from = item->to.family == 4 ? h->ip4 : h->ip6;
+	d.from.port = (uint16_t)(32768 + f->number % 28000);
+	world_trail(&d, h, &f->trail);
+	f->forgot = trail_forgot(&f->trail);
 	e = event_new(EV_ACCEPT, s->process, NULL, 0);
 	e->worker = s->index;
 	e->flow = f->number;
-	e->to = item->to;
-	event_at(w, e, w->time + line_delay(w, &s->process->host->line));
+	e->from = d.from;
+	e->to = d.to;
+	event_at(w, e, w->time + trail_delay(w, &f->trail));
 }
 
 /* A connection reaches its listener, if there is one; any worker may get it. */
 void flow_accept(struct world *w, struct event *e)
 {
 	struct flow *f = by_number(&e->process->seat[e->worker], e->flow), *g;
-	struct process *p = world_listener(w, &e->to, true);
-	struct flow_event ev = { .what = FLOW_OPENED, .port = PORT_AS };
-	struct host *h = e->process->host;
+	struct process *p = f ? host_listener(f->trail.end[1], e->to.port, true) : NULL;
+	struct flow_event ev = { .what = FLOW_OPENED, .port = PORT_AS, .peer = e->from };
 	struct seat *s;
 
 	if (!f)
 		return;
-	ev.peer = e->to.family == 4 ? h->ip4 : h->ip6;
-	s = p && ev.peer.family ? &p->seat[dice_below(&w->dice, p->workers)] : NULL;
+	s = p ? &p->seat[dice_below(&w->dice, p->workers)] : NULL;
 	if (!s || !s->self) {
 		tell(f, f, FLOW_CLOSED, NULL, 0);
 		return;
 	}
-	ev.peer.port = (uint16_t)(32768 + f->number % 28000);
 	ev.handle = STREAM_ACCEPTED + ++s->accepted;
 	g = flow_new(s, ev.handle, PORT_AS, &ev.peer);
+	g->trail = f->trail;
+	g->trail.end[0] = f->trail.end[1];
+	g->trail.end[1] = f->trail.end[0];
+	g->forgot = f->forgot;
 	f->peer = g;
 	g->peer = f;
 	tell(g, f, FLOW_OPENED, NULL, 0);
@@ -133,13 +163,17 @@ void flow_send(struct seat *s, const struct out_item *item)
 	struct flow *f = flow_of(s, item->handle);
 	struct process *p = s->process;
 	struct datagram d = { .stream = true, .p = item->buf, .len = item->len, .sender = p };
+	enum fate fate;
 
 	if (f && f->port == PORT_CTL && p->on_control)
 		p->on_control(p->arg, item->buf, item->len);
 	if (!f || !f->peer)
 		return;
 	d.to = f->to;
-	switch (world_fate(p->world, &d)) {
+	fate = world_fate(p->world, &d);
+	if (trail_forgot(&f->trail) != f->forgot)
+		fate = LOSE;
+	switch (fate) {
 	case LOSE:
 		break_both(f, f->peer);
 		return;

@@ -2,6 +2,7 @@
 #include "t/sim/lab.h"
 #include "crypto/cert.h"
 #include "store/db.h"
+#include "t/sim/probe.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -14,6 +15,7 @@
 
 #define PER_ACCOUNT 100
 #define PASSWORD "correct horse"
+#define LAN_DELAY 200			/* us */
 
 static char scratch[64];		/* of this process, "" until the first lab */
 static unsigned made;			/* labs in it so far */
@@ -107,21 +109,54 @@ static void add_account(struct lab *l, unsigned n)
 		give_up("account %s: %s", a.id, store_error(l->store));
 }
 
-static void add_device(struct lab *l, struct computer *c, unsigned n)
+/* The device's name is its kind's letter and a number. */
+static void add_device(struct lab *l, char letter, enum device_kind kind, unsigned n,
+		       struct device *d)
 {
-	struct device d = { .kind = DEVICE_NODE, .created = 1800000000 };
-
-	snprintf(d.fqdn, sizeof d.fqdn, "n%u.%.200s", n, l->conf.domain);
-	snprintf(d.owner, sizeof d.owner, "user%u", n / PER_ACCOUNT);
-	node_id_of(&d.node_id, d.fqdn);
+	*d = (struct device){ .kind = (uint8_t)kind, .created = 1800000000 };
+	snprintf(d->fqdn, sizeof d->fqdn, "%c%u.%.200s", letter, n, l->conf.domain);
+	snprintf(d->owner, sizeof d->owner, "user%u", n / PER_ACCOUNT);
+	node_id_of(&d->node_id, d->fqdn);
 	if (device_addresses(l->store, l->conf.virtual4.ip, l->conf.virtual4.bits,
-			     l->conf.virtual6.ip, d.ip4, d.ip6) != STORE_OK ||
-	    device_put(l->store, &d, true) != STORE_OK)
-		give_up("device %s: %s", d.fqdn, store_error(l->store));
+			     l->conf.virtual6.ip, d->ip4, d->ip6) != STORE_OK ||
+	    device_put(l->store, d, true) != STORE_OK)
+		give_up("device %s: %s", d->fqdn, store_error(l->store));
+}
+
+static void add_computer(struct lab *l, struct computer *c, unsigned n)
+{
+	struct device d;
+
+	add_device(l, 'n', DEVICE_NODE, n, &d);
 	strcpy(c->fqdn, d.fqdn);
 	c->node_id = d.node_id;
 	memcpy(c->ip4, d.ip4, 4);
 	memcpy(c->ip6, d.ip6, 16);
+}
+
+static void add_relay(struct lab *l, struct station *s, unsigned n)
+{
+	struct device d;
+
+	add_device(l, 't', DEVICE_TRS, n, &d);
+	strcpy(s->fqdn, d.fqdn);
+	s->node_id = d.node_id;
+}
+
+static void fill_store(struct lab *l)
+{
+	unsigned i;
+
+	if (store_begin(l->store) != STORE_OK)
+		give_up("store: %s", store_error(l->store));
+	for (i = 0; i == 0 || i * PER_ACCOUNT < l->computers; i++)
+		add_account(l, i);
+	for (i = 0; i < l->computers; i++)
+		add_computer(l, &l->computer[i], i);
+	for (i = 0; i < l->relays; i++)
+		add_relay(l, &l->relay[i], i);
+	if (store_end(l->store, true) != STORE_OK)
+		give_up("store: %s", store_error(l->store));
 }
 
 /* ---- the cloud ---- */
@@ -169,9 +204,9 @@ static void make_cloud(struct lab *l, unsigned workers)
 	cloud_start(l);
 }
 
-/* ---- computers ---- */
+/* ---- computers and relays ---- */
 
-static void node_conf(const struct lab *l, unsigned n, struct config *c)
+static void device_conf(const struct lab *l, char letter, unsigned n, struct config *c)
 {
 	char path[300];
 	uint8_t pin[32];
@@ -182,10 +217,10 @@ static void node_conf(const struct lab *l, unsigned n, struct config *c)
 	if (!ca_fingerprint(path, pin, err))
 		give_up("%s", err);
 	hex_text(c->node_root, pin, sizeof pin);
-	snprintf(c->state, sizeof c->state, "%s/n%u", l->dir, n);
+	snprintf(c->state, sizeof c->state, "%s/%c%u", l->dir, letter, n);
 	make_dir(c->state);
 	snprintf(c->node_account, sizeof c->node_account, "user%u", n / PER_ACCOUNT);
-	snprintf(c->node_device, sizeof c->node_device, "n%u", n);
+	snprintf(c->node_device, sizeof c->node_device, "%c%u", letter, n);
 	snprintf(c->node_password, sizeof c->node_password, "%s/password", l->dir);
 	ip_parse(&c->node_as.a[0], "192.0.2.1", 4501);
 	ip_parse(&c->node_as.a[1], "2001:db8::1", 4501);
@@ -203,7 +238,7 @@ static void make_computer(struct lab *l, unsigned n, unsigned workers)
 	if (!conf)
 		abort();
 	c->lab = l;
-	node_conf(l, n, conf);
+	device_conf(l, 'n', n, conf);
 	snprintf(ip4, sizeof ip4, "10.%u.%u.%u", (n + 2) >> 16, ((n + 2) >> 8) & 255,
 		 (n + 2) & 255);
 	snprintf(ip6, sizeof ip6, "2001:db8:1::%x", n + 2);
@@ -211,6 +246,24 @@ static void make_computer(struct lab *l, unsigned n, unsigned workers)
 	c->node = process_new(c->host, l->world, &role_node, conf, NULL, workers);
 	c->node->udp = (uint16_t)conf->node_port;
 	computer_watch(c);
+	free(conf);
+}
+
+static void make_relay(struct lab *l, unsigned n, const struct role *role, unsigned workers)
+{
+	struct station *s = &l->relay[n];
+	char ip4[ADDR_TEXT], ip6[ADDR_TEXT];
+	struct config *conf = malloc(sizeof *conf);
+
+	if (!conf)
+		abort();
+	device_conf(l, 't', n, conf);
+	snprintf(ip4, sizeof ip4, "192.0.2.%u", n + 2);
+	snprintf(ip6, sizeof ip6, "2001:db8::%x", n + 2);
+	s->host = host_new(l->world, ip4, ip6);
+	s->trs = process_new(s->host, l->world, role, conf, NULL, workers);
+	s->trs->udp = 4502;
+	s->trs->udp2 = 3478;
 	free(conf);
 }
 
@@ -249,19 +302,15 @@ struct lab *lab_new(const struct lab_wish *wish)
 	make_conf(l, wish);
 	write_password(l);
 	open_store(l, workers);
+	l->relays = MIN(wish->relays, (unsigned)RELAYS_MAX);
 	l->computers = wish->computers;
 	l->computer = calloc(l->computers + 1, sizeof *l->computer);
 	if (!l->computer)
 		abort();
-	if (store_begin(l->store) != STORE_OK)
-		give_up("store: %s", store_error(l->store));
-	for (i = 0; i * PER_ACCOUNT < l->computers; i++)
-		add_account(l, i);
-	for (i = 0; i < l->computers; i++)
-		add_device(l, &l->computer[i], i);
-	if (store_end(l->store, true) != STORE_OK)
-		give_up("store: %s", store_error(l->store));
+	fill_store(l);
 	make_cloud(l, workers);
+	for (i = 0; i < l->relays; i++)
+		make_relay(l, i, wish->trs, MAX(wish->relay_workers, 1u));
 	for (i = 0; i < l->computers; i++)
 		make_computer(l, i, MAX(wish->node_workers, 1u));
 	return l;
@@ -274,6 +323,33 @@ void lab_free(struct lab *l)
 	nftw(l->dir, drop_file, 16, FTW_DEPTH | FTW_PHYS);
 	free(l->computer);
 	free(l);
+}
+
+/* ---- boxes ---- */
+
+static struct box *proved(struct box *b)
+{
+	if (!probe_proves(b))
+		give_up("a box is no %s", box_kind_name(b->kind));
+	return b;
+}
+
+struct box *lab_napt(struct lab *l, enum box_kind kind, const char *ip, struct box *before)
+{
+	return proved(box_napt(l->world, kind, ip, before ? before->inside : NULL));
+}
+
+struct box *lab_wall(struct lab *l, enum box_kind kind, struct box *site)
+{
+	return proved(box_wall(l->world, kind, 6, site ? site->inside : NULL, NULL));
+}
+
+void lab_behind(struct computer *c, struct box *b, const char *ip4, const char *ip6)
+{
+	struct world *w = c->lab->world;
+
+	c->host->line = b ? (struct line){ .delay = LAN_DELAY } : w->line;
+	host_enter(c->host, b ? b->inside : &w->net, ip4, ip6);
 }
 
 /* ---- waiting ---- */
@@ -303,12 +379,40 @@ bool computer_wait_online(struct computer *c, uint64_t us)
 	return online(c);
 }
 
+static bool relays_registered(const struct lab *l)
+{
+	struct registration r;
+	unsigned i;
+
+	for (i = 0; i < l->relays; i++)
+		if (registration_get(l->store, &l->relay[i].node_id, &r) != STORE_OK ||
+		    !r.confirmed[0] || !r.confirmed[1])
+			return false;
+	return true;
+}
+
+bool lab_start_relays(struct lab *l, uint64_t us)
+{
+	uint64_t end = l->world->time + us;
+	char err[256] = "";
+	unsigned i;
+
+	for (i = 0; i < l->relays; i++)
+		if (!process_start(l->relay[i].trs, err))
+			give_up("%s: %s", l->relay[i].fqdn, err);
+	while (!relays_registered(l) && l->world->time < end)
+		world_run(l->world, 2 * MS);
+	return relays_registered(l);
+}
+
 bool lab_start_all(struct lab *l, uint64_t us)
 {
 	uint64_t end = l->world->time + us;
 	unsigned i;
 
 	world_run(l->world, 100 * MS);		/* the AS gets its certificate */
+	if (!lab_start_relays(l, us))
+		return false;
 	for (i = 0; i < l->computers; i++)
 		computer_start(&l->computer[i]);
 	for (i = 0; i < l->computers; i++)

@@ -1,12 +1,13 @@
 /*
- * lab.h - the cast of every story: one cloud host with AS and NMS, and computers that run a
- * node.  Programs on a computer ping, resolve names and see what comes out of the TUN device.
+ * lab.h - the cast of every story: one cloud host with AS and NMS, perhaps relays on hosts of
+ * their own, and computers that run a node.  Programs on a computer ping, resolve names and see
+ * what comes out of the TUN device.
  */
 #ifndef T_SIM_LAB_H
 #define T_SIM_LAB_H
 
 #include "net/proto/wire.h"
-#include "t/sim/world.h"
+#include "t/sim/boxes.h"
 
 struct lab;
 
@@ -31,6 +32,16 @@ struct computer {
 	char status[16384];		/* control socket: the newest line */
 };
 
+#define RELAYS_MAX 4
+
+/* Where a TRS runs: 192.0.2.2 and 2001:db8::2, and so on. */
+struct station {
+	struct host *host;
+	struct process *trs;
+	char fqdn[NAME_SIZE];
+	struct id node_id;
+};
+
 struct lab {
 	struct world *world;
 	char dir[64];
@@ -38,6 +49,8 @@ struct lab {
 	struct store *store;
 	struct host *cloud;
 	struct process *as, *nms;
+	struct station relay[RELAYS_MAX];
+	unsigned relays;
 	struct computer *computer;
 	unsigned computers;
 	uint16_t pings;
@@ -47,6 +60,8 @@ struct lab_wish {
 	uint64_t seed;
 	unsigned workers;		/* of AS and NMS, 0: 1 */
 	unsigned node_workers;		/* 0: 1 */
+	unsigned relays, relay_workers;	/* relay_workers 0: 1 */
+	const struct role *trs;		/* what they run */
 	unsigned computers;
 	struct line line;		/* of every host; delay 0: the world's own */
 	void (*tune)(struct config *c);	/* settings other than the defaults, of all; or NULL */
@@ -62,12 +77,27 @@ void computer_start(struct computer *c);
 /* As by power failure, and in order. */
 void computer_stop(struct computer *c);
 void computer_leave(struct computer *c);
-/* All of them, and waits until they are online; false if it took longer than us. */
+/* Starts all relays, and waits until they are registered; false if it took longer than us. */
+bool lab_start_relays(struct lab *l, uint64_t us);
+/* Relays, then computers, and waits until they are online; false if it took longer than us. */
 bool lab_start_all(struct lab *l, uint64_t us);
 /* Registered, and the address is confirmed, by each family its host has. */
 bool computer_online(const struct computer *c);
 bool computer_wait_online(struct computer *c, uint64_t us);
-/* The AS's and NMS's boxes at once, as after a reboot of the daemon. */
+/*
+ * Boxes of the story, each proved by a probe before it is given back (some seconds pass); the
+ * test is given up when one does not do what it is called.  A NAPT of that address, public or, by
+ * before, behind another NAPT; and an IPv6 FIREWALL or ROUTER of that NAPT's site, NULL: of a new
+ * one.
+ */
+struct box *lab_napt(struct lab *l, enum box_kind kind, const char *ip, struct box *before);
+struct box *lab_wall(struct lab *l, enum box_kind kind, struct box *site);
+/*
+ * Puts the computer behind the box, with these addresses there (NULL: not that family): its line
+ * is the LAN's from then on, the box has one to the outside.  NULL: back to the public network.
+ */
+void lab_behind(struct computer *c, struct box *b, const char *ip4, const char *ip6);
+/* The AS's and NMS's hosts at once, as after a reboot of the daemon. */
 void cloud_stop(struct lab *l);
 void cloud_start(struct lab *l);
 

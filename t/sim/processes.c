@@ -72,12 +72,13 @@ void process_datagram(struct process *p, const struct addr *from, const struct a
 	/* as the kernel's program steers: by the last octet of the first datagram's ID */
 	unsigned worker = n > 31 ? buf[31] % p->workers : 0;
 	struct seat *s = &p->seat[worker];
-	struct batch in = { .port = PORT_MAIN, .from = *from, .to = *to, .buf = buf,
-			    .len = (uint32_t)n, .seg = (uint16_t)(seg ? seg : n), .ecn = ecn };
+	struct batch in = { .port = PORT_MAIN, .from = *from, .to = *to, .buf = buf, .len = (uint32_t)n, .seg = (uint16_t)(seg ? seg : n), .ecn = ecn };
 	uint64_t before, datagrams = (n + in.seg - 1) / (in.seg ? in.seg : 1);
 
 	if (!s->self || !n)
 		return;
+	if (p->udp2 && to->port == p->udp2)
+		in.port = PORT_STUN;
 	before = sum(p->role->verdicts(s->self));
 	seat_enter(s);
 	p->role->input(s->self, host_now(p->world, p->host), &in, p->world->out);

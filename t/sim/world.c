@@ -1,4 +1,4 @@
-/* world.c - the clock and the network: who gets what, when, and in which shape. */
+/* world.c - the clock, and what happens when. */
 #include "t/sim/world.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,187 +33,6 @@ void world_mark(struct world *w, uint8_t kind, const void *data, size_t n)
 	mix(w, data, n);
 }
 
-/* ---- addresses ---- */
-
-static struct id key_of(const struct addr *ip)
-{
-	struct id key;
-
-	memcpy(key.b, ip->ip, 16);
-	if (ip->family == 4)
-		key.b[15] = 4;
-	return key;
-}
-
-struct place *world_place(struct world *w, const struct addr *ip)
-{
-	struct id key = key_of(ip);
-
-	return LINK_OWNER(table_get(&w->places, &key), struct place, link);
-}
-
-void host_place(struct world *w, const struct addr *ip, struct host *h, struct box *b)
-{
-	struct place *p = world_place(w, ip);
-
-	if (!p) {
-		p = calloc(1, sizeof *p);
-		if (!p)
-			abort();
-		p->link.id = key_of(ip);
-		table_add(&w->places, &p->link);
-	}
-	p->host = h;
-	p->box = b;
-}
-
-static void leave(struct world *w, const struct addr *ip)
-{
-	struct place *p = world_place(w, ip);
-
-	if (!ip->family || !p)
-		return;
-	table_remove(&w->places, &p->link);
-	free(p);
-}
-
-void host_move(struct world *w, struct host *h, const char *ip4, const char *ip6)
-{
-	leave(w, &h->ip4);
-	leave(w, &h->ip6);
-	memset(&h->ip4, 0, sizeof h->ip4);
-	memset(&h->ip6, 0, sizeof h->ip6);
-	if (ip4 && ip_parse(&h->ip4, ip4, 0))
-		host_place(w, &h->ip4, h, NULL);
-	if (ip6 && ip_parse(&h->ip6, ip6, 0))
-		host_place(w, &h->ip6, h, NULL);
-}
-
-struct host *host_new(struct world *w, const char *ip4, const char *ip6)
-{
-	struct host *h = calloc(1, sizeof *h);
-
-	if (!h)
-		abort();
-	h->line = w->line;
-	/* no two machines were switched on together */
-	h->boot_skew = (int64_t)dice_below(&w->dice, 86400 * SEC);
-	h->next = w->hosts;
-	w->hosts = h;
-	host_move(w, h, ip4, ip6);
-	return h;
-}
-
-struct process *world_listener(struct world *w, const struct addr *to, bool tcp)
-{
-	struct place *place = world_place(w, to);
-	struct process *p = place && place->host ? place->host->processes : NULL;
-
-	while (p && (tcp ? p->tcp : p->udp) != to->port)
-		p = p->next;
-	return p;
-}
-
-/* ---- datagrams ---- */
-
-uint64_t line_delay(struct world *w, const struct line *l)
-{
-	return l->delay + dice_below(&w->dice, l->jitter + 1);
-}
-
-enum fate world_fate(struct world *w, struct datagram *d)
-{
-	d->number = w->sent++;
-	return w->spy ? w->spy(w->spy_arg, d) : PASS;
-}
-
-static bool hits(struct world *w, const struct host *a, const struct host *b, unsigned per_a,
-		 unsigned per_b)
-{
-	if (!per_a && !per_b)
-		return false;
-	return dice_below(&w->dice, 1000) < per_a || (b && dice_below(&w->dice, 1000) < per_b);
-}
-
-static void fly(struct world *w, const struct host *from, const struct datagram *d,
-		uint64_t more)
-{
-	struct place *place = world_place(w, &d->to);
-	const struct host *there = place ? place->host : NULL;
-	struct event *e;
-
-	if (!place) {
-		w->astray++;
-		return;
-	}
-	if (hits(w, from, there, from->line.loss, there ? there->line.loss : 0))
-		return;
-	e = event_new(EV_DATAGRAM, NULL, d->p, d->len);
-	e->from = d->from;
-	e->to = d->to;
-	e->ecn = d->ecn;
-	more += line_delay(w, &from->line) + (there ? line_delay(w, &there->line) : 0);
-	event_at(w, e, w->time + more);
-}
-
-static void launch(struct seat *s, struct datagram *d)
-{
-	struct world *w = s->process->world;
-	struct host *h = s->process->host;
-	enum fate fate = world_fate(w, d);
-
-	if (fate == LOSE || (h->box && !h->box->out(h->box, host_now(w, h), h, d)))
-		return;
-	fly(w, h, d, fate == DELAY ? DELAYED : 0);
-	if (fate == DOUBLE || hits(w, h, NULL, h->line.twice, 0))
-		fly(w, h, d, 0);
-}
-
-void world_send(struct seat *s, const struct out_item *item)
-{
-	struct host *h = s->process->host;
-	struct datagram d = { .from = item->from, .to = item->to, .ecn = item->ecn,
-			      .sender = s->process };
-	uint32_t at, seg = item->seg ? item->seg : item->len;
-
-	if (!d.from.family)
-		d.from = d.to.family == 4 ? h->ip4 : h->ip6;
-	d.from.port = s->process->udp;
-	/* sent from an address that was taken away, or over a family there is none of */
-	if (!addr_same_ip(&d.from, d.to.family == 4 ? &h->ip4 : &h->ip6) || !d.from.family) {
-		s->process->world->astray++;
-		return;
-	}
-	for (at = 0; at < item->len; at += d.len) {
-		d.p = item->buf + at;
-		d.len = MIN(seg, item->len - at);
-		launch(s, &d);
-	}
-}
-
-static void arrive(struct world *w, struct event *e)
-{
-	struct place *place = world_place(w, &e->to);
-	struct host *h = place ? place->host : NULL;
-	struct process *p;
-	struct datagram d = { .from = e->from, .to = e->to, .ecn = e->ecn, .p = event_data(e),
-			      .len = e->len };
-
-	if (place && place->box) {
-		struct now now = { w->time + BOOTED, w->time + BEGAN };
-
-		h = place->box->in(place->box, now, &d);
-	}
-	for (p = h ? h->processes : NULL; p && p->udp != d.to.port; p = p->next)
-		;
-	if (!p) {
-		w->astray++;
-		return;
-	}
-	world_mark(w, EV_DATAGRAM, d.p, d.len);
-	process_datagram(p, &d.from, &d.to, d.ecn, event_data(e), d.len, 0);
-}
-
 /* ---- the clock ---- */
 
 static void happen(struct world *w, struct alarm_event *a)
@@ -226,7 +45,7 @@ static void happen(struct world *w, struct alarm_event *a)
 	}
 	switch (e->kind) {
 	case EV_DATAGRAM:
-		arrive(w, e);
+		world_arrive(w, e);
 		break;
 	case EV_ACCEPT:
 		flow_accept(w, e);
@@ -333,13 +152,8 @@ struct world *world_new(uint64_t seed)
 	w->helper_delay = 20 * MS;
 	put64(w->boot_id, seed);
 	put64(w->boot_id + 8, 1);
-	table_init(&w->places);
+	table_init(&w->net.places);
 	return w;
-}
-
-static void free_place(void *arg, struct link *link)
-{
-	free(LINK_OWNER(link, struct place, link));
 }
 
 void world_free(struct world *w)
@@ -363,8 +177,7 @@ void world_free(struct world *w)
 		if (!a->seat)
 			free(a);
 	}
-	table_each(&w->places, free_place, NULL);
-	table_free(&w->places);
+	network_free(w);
 	free(w->heap);
 	free(w->out->scratch);
 	free(w->out);

@@ -2,7 +2,9 @@
  * world.h - the simulator: whole roles under a virtual clock, where net/io/ stands otherwise.
  *
  *   world   the clock, the queue of events, the dice, the network
- *   host    addresses, a line to the network, perhaps a box (NAPT) in front
+ *   lan     a network: addresses mean something on one alone; the public one is world->net
+ *   box     a NAPT, firewall or router between two of them, see boxes.h
+ *   host    addresses and a line to its network
  *   process a role on a host with its workers, its helper, its TUN device
  *   seat    one worker's instance
  *
@@ -23,11 +25,16 @@
 #define TICKS_MAX 100		/* at one instant; beyond, the role spins */
 
 struct process;
+struct box;
 struct host;
+struct lan;
 struct world;
 struct event;
 
-/* A host's way to the network; a datagram passes the sender's and the receiver's. */
+/*
+ * The way of a host to its network, or of a box to the one outside.  A datagram passes the
+ * sender's, that of each box on the way, and the receiver's; on one LAN only those of the two.
+ */
 struct line {
 	uint64_t delay;			/* us */
 	uint64_t jitter;		/* us more at most, so that datagrams overtake each other */
@@ -51,28 +58,35 @@ typedef enum fate spy_fn(void *arg, const struct datagram *d);
 
 #define DELAYED (50 * MS)		/* what DELAY adds: later datagrams overtake */
 
-/* A NAPT or firewall in front of hosts.  Addresses of its own are given by host_place(). */
-struct box {
-	/* One leaves a host behind it: may change d->from.  False: dropped. */
-	bool (*out)(struct box *b, struct now now, struct host *host, struct datagram *d);
-	/* One came to the box's address: may change d->to.  The host behind, NULL: dropped. */
-	struct host *(*in)(struct box *b, struct now now, struct datagram *d);
-};
-
-/* An address of the network and who has it. */
+/* An address of a network and who has it. */
 struct place {
 	struct link link;		/* by address */
 	struct host *host;
 	struct box *box;		/* instead of host */
 };
 
+struct lan {
+	struct lan *next;
+	struct table places;
+	struct box *gate[2];		/* where the rest goes, IPv4 and IPv6; NULL: nowhere */
+};
+
 struct host {
 	struct host *next;
 	struct addr ip4, ip6;		/* port 0; family 0: none */
+	struct lan *lan;
 	struct line line;
-	struct box *box;
 	int64_t boot_skew, wall_skew;	/* us its clocks are ahead of the world's */
 	struct process *processes;
+};
+
+#define TRAIL_MAX 6
+
+/* What the pieces of a stream pass, from its own end; end[1] is NULL: it got nowhere. */
+struct trail {
+	struct host *end[2];
+	struct box *box[TRAIL_MAX];
+	unsigned n;
 };
 
 /* A stream as one of its two ends knows it. */
@@ -85,6 +99,8 @@ struct flow {
 	enum port port;
 	enum flow_proto proto;
 	struct addr to;			/* the other end's address */
+	struct trail trail;
+	uint64_t forgot;		/* of the boxes on it, when it was opened */
 	uint64_t arrives;		/* nothing sent from here arrives before */
 };
 
@@ -120,7 +136,7 @@ struct process {
 	const struct helper *helper;
 	struct config conf;
 	struct store *store;
-	uint16_t udp, tcp;		/* ports it has on its host, 0: none */
+	uint16_t udp, udp2, tcp;	/* ports it has on its host, 0: none; udp2: PORT_STUN */
 	unsigned workers;
 	struct seat seat[SEATS_MAX];
 	void *clerk;			/* the helper's instance */
@@ -149,7 +165,8 @@ struct world {
 	struct line line;		/* of new hosts */
 	uint8_t boot_id[16];
 	struct host *hosts;
-	struct table places;
+	struct box *boxes;
+	struct lan net;			/* the public network; ->next: all others */
 	struct outbox *out;
 	struct seat *current;		/* whose call is under way */
 	spy_fn *spy;
@@ -169,8 +186,15 @@ struct now host_now(const struct world *w, const struct host *h);
 struct host *host_new(struct world *w, const char *ip4, const char *ip6);
 /* Takes the host's addresses from the network, and gives it others: it has moved. */
 void host_move(struct world *w, struct host *h, const char *ip4, const char *ip6);
-/* What is sent to this address goes to the host, or to the box. */
-void host_place(struct world *w, const struct addr *ip, struct host *h, struct box *b);
+/* The same, and to another network. */
+void host_enter(struct host *h, struct lan *lan, const char *ip4, const char *ip6);
+/* Another network.  The world frees it. */
+struct lan *lan_new(struct world *w);
+/* What is sent to this address there goes to the host, or to the box; to nobody any more. */
+void lan_place(struct lan *lan, const struct addr *ip, struct host *h, struct box *b);
+void lan_leave(struct lan *lan, const struct addr *ip);
+/* It got a gate that does not translate: its hosts' addresses are known there from now on. */
+void lan_settle(struct world *w, struct lan *lan);
 
 /* conf is copied.  Nothing runs yet. */
 struct process *process_new(struct host *h, struct world *w, const struct role *role,
@@ -214,6 +238,7 @@ struct event {
 	struct process *process;
 	unsigned worker;		/* EV_NOTE: to whom */
 	struct note note;		/* EV_NOTE without data */
+	struct lan *lan;		/* EV_DATAGRAM: where it is */
 	struct addr from, to;
 	uint8_t ecn;
 	uint64_t flow;			/* EV_ACCEPT, EV_FLOW */
@@ -256,13 +281,22 @@ void process_datagram(struct process *p, const struct addr *from, const struct a
 /* lab.c: this worker calls next. */
 void store_turn(struct store *s, unsigned worker);
 
-/* world.c */
+/* network.c */
+struct process *host_listener(const struct host *h, uint16_t port, bool tcp);
+/* On the public network. */
 struct process *world_listener(struct world *w, const struct addr *to, bool tcp);
 enum fate world_fate(struct world *w, struct datagram *d);
 void world_send(struct seat *s, const struct out_item *item);
+void world_arrive(struct world *w, struct event *e);
+uint64_t line_delay(struct world *w, const struct line *l);
+/* Finds the way to d->to; d->from becomes what the listener sees. */
+void world_trail(struct datagram *d, struct host *from, struct trail *trail);
+/* What the boxes on it lost so far, in times. */
+uint64_t trail_forgot(const struct trail *trail);
+void network_free(struct world *w);
+
+/* world.c */
 /* Adds to the run's hash. */
 void world_mark(struct world *w, uint8_t kind, const void *data, size_t n);
-uint64_t line_delay(struct world *w, const struct line *l);
-struct place *world_place(struct world *w, const struct addr *ip);
 
 #endif

@@ -40,6 +40,8 @@ static const struct {
 	  TYPE_CAPSULE, { { FLAGS, 0x01 } }, V_DROP_FLAG },
 	{ "a flag in signalling is drop_flag",
 	  TYPE_KEEP_ALIVE, { { FLAGS, FLAG_DIRECTION } }, V_DROP_FLAG },
+	{ "but Hole Punching may say which end it is of",
+	  TYPE_HOLE_PUNCHING, { { FLAGS, FLAG_DIRECTION } }, V_PASSED },
 	{ "a capsule may bundle packets", TYPE_CAPSULE, { { COUNT, 255 } }, V_PASSED },
 	{ "a control capsule does not bundle",
 	  TYPE_CAPSULE, { { COUNT, 1 }, { FLAGS, FLAG_CONTROL } },
@@ -137,7 +139,8 @@ static void every_kind(void)
 
 	for (type = 0; type < 256; type++)
 		for (flags = 0; flags < 256; flags++) {
-			uint8_t t = (uint8_t)type, zero = type == 24 ? 0x17 : 0xff;
+			uint8_t t = (uint8_t)type;
+			uint8_t zero = t == 24 ? 0x17 : t == 2 || t == 21 ? 0x7f : 0xff;
 			enum verdict want = flags & zero ? V_DROP_FLAG : V_PASSED;
 
 			if (!type_known(t) || type_key(t) == KEY_TLS)

@@ -203,7 +203,6 @@ static enum verdict route(struct scene *s, bool initiator, uint8_t path, const s
 	m.peer_id = d->id;
 	memcpy(m.ip4, d->ip4, 4);
 	memcpy(m.ip6, d->ip6, 16);
-	strcpy(m.fqdn, d->fqdn);
 	m.certificate = (struct bytes){ d->cert, d->cert_len };
 	m.candidates_n = 1;
 	m.candidates[0] = (struct msg_address){ .kind = 2, .family = 4, .port = 4503,
