@@ -47,28 +47,19 @@ is "whatever its kind" "$(keeps brief watch-brief 1.2)" no
 is "but not before" "$(keeps rest watch-rest 1.2)" yes
 
 # whom theory lets meet; "changed" is by a port that nobody was told of
-kinds="full rest port symm"
-for kind in $kinds; do
-	behind a-$kind $kind 2
-done
-napt full2 31 full-cone
-napt rest2 32 restricted
-napt port2 33 port-restricted
-napt symm2 34 symmetric
 table=""
-for kind in $kinds; do
-	behind b-$kind ${kind}2 2
-	table+=$kind:
-	for other in $kinds; do
-		table+=" $(meets a-$other b-$kind)"
+for box in fullpin restpin portpin dual; do
+	table+=$box:
+	for other in full rest port symm; do
+		table+=" $(meets watch-$other watch-$box)"
 	done
 	table+=$'\n'
 done
 is "who can meet without a relay" "$table" "\
-full: yes yes yes changed
-rest: yes yes yes changed
-port: yes yes yes no
-symm: changed changed no no
+fullpin: yes yes yes changed
+restpin: yes yes yes changed
+portpin: yes yes yes no
+dual: changed changed no no
 "
 
 # a box behind a box: what the carrier does prevails where it is stricter
