@@ -116,16 +116,18 @@ way() {
 }
 
 box_inside() {
-	ip -n "$P-$1" link add name lan type bridge
-	ip -n "$P-$1" link set dev lan addrgenmode none
-	ip -n "$P-$1" link set dev lan up
-	[ -z "${box_lan[$1]}" ] || ip -n "$P-$1" addr add "${box_lan[$1]}.1/24" dev lan
-	if [ -n "${box_lan6[$1]}" ]; then
-		ip -n "$P-$1" addr add "${box_lan6[$1]}:1/64" dev lan nodad
-		# a router asks for its neighbours by its link-local address
-		ip -n "$P-$1" addr add fe80::1/64 dev lan nodad
-		ip -n "$P-$1" addr add "fe80::${box_number[$1]}/64" dev eth0 nodad
-	fi
+	local lan=${box_lan[$1]} lan6=${box_lan6[$1]}
+
+	# a router asks for its IPv6 neighbours by its link-local address
+	ip -n "$P-$1" -batch - <<END || bail "$1 has a LAN"
+link add name lan type bridge
+link set dev lan addrgenmode none
+link set dev lan up
+${lan:+addr add $lan.1/24 dev lan}
+${lan6:+addr add $lan6:1/64 dev lan nodad}
+${lan6:+addr add fe80::1/64 dev lan nodad}
+${lan6:+addr add fe80::${box_number[$1]}/64 dev eth0 nodad}
+END
 	# what two on the LAN say to each other is none of the box's rules' business
 	on "$1" sh -c 'cd /proc/sys/net
 		echo 1 >ipv4/ip_forward
@@ -136,18 +138,18 @@ box_inside() {
 # behind HOST BOX NUMBER [FAMILIES]: a host on the LAN of the box, with its number in the box's
 # prefixes; of the families that the box has, if none are given
 behind() {
-	local name=$1 box=$2 number=$3 families=${4:-$(box_families "$2")}
+	local name=$1 box=$2 number=$3 families=${4:-$(box_families "$2")} lan lan6
 
 	above[$name]=$box
 	plug "$name" "$box" lan
-	if [[ $families = *4* ]]; then
-		ip -n "$P-$name" addr add "${box_lan[$box]}.$number/24" dev eth0
-		ip -n "$P-$name" route add default via "${box_lan[$box]}.1"
-	fi
-	if [[ $families = *6* ]]; then
-		ip -n "$P-$name" addr add "${box_lan6[$box]}:$number/64" dev eth0 nodad
-		ip -n "$P-$name" route add default via "${box_lan6[$box]}:1"
-	fi
+	[[ $families = *4* ]] && lan=${box_lan[$box]}
+	[[ $families = *6* ]] && lan6=${box_lan6[$box]}
+	ip -n "$P-$name" -batch - <<END || bail "$name is behind $box"
+${lan:+addr add $lan.$number/24 dev eth0}
+${lan:+route add default via $lan.1}
+${lan6:+addr add $lan6:$number/64 dev eth0 nodad}
+${lan6:+route add default via $lan6:1}
+END
 }
 
 # ---- what makes a box behave ----
