@@ -30,7 +30,7 @@ lies() {
 	ok $? "the probe tells \"$1\" from \"$2\"" || diag "$(cat "$W/said")"
 }
 lies "--delay 20" "--delay 22"
-lies "--delay 22" "--delay 20"
+lies "--up --delay 22" "--up --delay 20"
 lies "--loss 20" ""
 lies "" "--loss 20"
 lies "--loss 20 --seed 1" "--loss 20 --seed 2"
@@ -40,8 +40,8 @@ lies "--reorder 50" ""
 lies "" "--reorder 50"
 lies "--mtu 1280" "--mtu 1279"
 lies "--mtu 1280" "--mtu 1281"
-lies "--rate 10" "--rate 20"
-lies "--rate 20" "--rate 10"
+lies "--up --rate 10" "--up --rate 20"
+lies "--up --rate 20" "--up --rate 10"
 
 on a timeout 5 "$O/t/net/link" eth0 nothing >"$W/said" 2>&1
 is "an interface that is not there ends it with status 1" $? 1

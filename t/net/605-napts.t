@@ -29,13 +29,13 @@ is "and has no way for IPv4" "$(ip -n $P-s -4 route)" ""
 behind a rest 2
 behind b rest 3
 check "two on one LAN reach each other past the box" on a ping -c 1 -W 2 192.168.12.3
-a=$(mapped rest a 4503) b=$(mapped rest b 4503)
+a=$(mapped a 4503) b=$(mapped b 4503)
 diag "a:4503 is $a, b:4503 is $b"
 check "they have two outside if they have one inside" \
 	awk -v a="$a" -v b="$b" 'BEGIN { exit !(a ~ /^10.0.0.12:/ && b ~ /^10.0.0.12:/ && a != b) }'
-is "and keep it" "$(mapped rest a 4503)" "$a"
+is "and keep it" "$(mapped a 4503)" "$a"
 forget rest
-new=$(mapped rest a 4503)
+new=$(mapped a 4503)
 check "until the box starts anew" test "$new" != "$a"
 
 # what is not used is forgotten, when the box says
@@ -44,7 +44,7 @@ napt brief 24 symmetric timeout=1
 asked=()
 for box in short brief rest; do
 	watch $box
-	keeps $box watch-$box 1.2 >"$W/$box.keeps" &
+	keeps watch-$box 1.2 >"$W/$box.keeps" &
 	asked+=($!)
 done
 wait "${asked[@]}"
@@ -67,6 +67,7 @@ restpin: yes yes yes changed
 portpin: yes yes yes no
 dual: changed changed no no
 "
+is "two firewalls for IPv6 let each other's hosts meet" "$(meets watch-dual watch-six 6)" yes
 
 # a box behind a box: what the carrier does prevails where it is stricter
 napt carrier 41 symmetric carrier
@@ -75,4 +76,5 @@ behind c home 2
 proves_napt home
 proves_napt carrier
 proves_napt carrier symmetric c
+is "from behind both one still meets who is behind a full cone" "$(meets c watch-full)" changed
 tap_done

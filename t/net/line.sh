@@ -4,7 +4,7 @@
 #	a eth0 -- a [ link ] a.1 -- a.2 at the bridge
 
 # line NAME [OPTION NUMBER]...: what is between a host or box and the bridge it is at; "link" alone
-# lists the options; --up is away from NAME.  Once more: the line changes, and loses nothing by that.
+# lists the options; --up is away from NAME.  Once more: the line changes and loses nothing by it.
 line() {
 	local name=$1 place=${above[$1]:-net}
 

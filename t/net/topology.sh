@@ -343,30 +343,29 @@ watch() {
 	fi
 }
 
-# look BOX FAMILY HOST MATE [OPTION...]: what the probe says of the box, from a host somewhere
-# inside, with a mate there or elsewhere; what is outside of the box is watched already
+# look PLACE FAMILY HOST MATE [OPTION...]: what the probe says from PLACE, which is watched already,
+# of what is between it and that host, and between that one and a mate anywhere
 look() {
-	local outside=${above[$1]:-net} prefix
+	local prefix=${box_lan[$1]-10.0.0}.
 
-	prefix=${box_lan[$outside]-10.0.0}.
 	[ "$2" = 4 ] || prefix=fd00::
-	"$O/t/net/probe_box" "${@:5}" "$P-$3" "$P-watch-$outside" "${prefix}253" "${prefix}254" "$P-$4"
+	"$O/t/net/probe_box" "${@:5}" "$P-$3" "$P-watch-$1" "${prefix}253" "${prefix}254" "$P-$4"
 }
 
-# mapped BOX HOST PORT: as which outer ADDRESS:PORT a host's UDP port is seen
+# mapped HOST PORT: as which ADDRESS:PORT the Internet sees that UDP port of the host
 mapped() {
-	look "$1" 4 "$2" "$2" -p "$3" | sed 's/.* mapped=//'
+	look net 4 "$1" "$1" -p "$2" | sed 's/.* mapped=//'
 }
 
-# keeps BOX HOST SECONDS: whether a mapping of the host outlives so much silence: yes or no
+# keeps HOST SECONDS: whether its way back from the Internet outlives so much silence: yes or no
 keeps() {
-	look "$1" 4 "$2" "$2" -s "$3" | sed 's/.* kept=\([a-z]*\) .*/\1/'
+	look net 4 "$1" "$1" -s "$2" | sed 's/.* kept=\([a-z]*\) .*/\1/'
 }
 
-# meets HOST HOST: whether two behind boxes on the Internet meet by their outer addresses, once told
+# meets HOST HOST [FAMILY]: whether the two meet by what the Internet sees of them, once they are
+# told: yes, no, or changed if it is from another port than they were told of
 meets() {
-	watch net
-	look "${above[$1]}" 4 "$1" "$2" | sed 's/.* meets=\([a-z]*\) .*/\1/'
+	look net "${3:-4}" "$1" "$2" | sed 's/.* meets=\([a-z]*\) .*/\1/'
 }
 
 # looks BOX FAMILY KIND HAIRPIN [HOST]
@@ -374,7 +373,7 @@ looks() {
 	local want said
 
 	want="$(expected "$3") meets=$4"
-	said=$(look "$1" "$2" "${5:-watch-$1}" "watch-$1" 2>&1)
+	said=$(look "${above[$1]:-net}" "$2" "${5:-watch-$1}" "watch-$1" 2>&1)
 	[ "${said% mapped=*}" = "$want" ]
 	ok $? "$1 is a $3 box for IPv$2${5:+, seen from $5}" || diag "$said" "want: $want"
 }
