@@ -1,7 +1,7 @@
 # topology.sh - the places nodes are at: behind a NAPT, behind two, behind a firewall, at the end of
 # a slow line.  Real Linux boxes; each proves that it is what it is called.  Sourced after lib.sh.
 #
-#	cloud 10.0.0.1	trs 10.0.0.4	boxa 10.0.0.11	boxb 10.0.0.12	   vantage 10.0.0.253, .254
+#	cloud 10.0.0.1	trs 10.0.0.4	boxa 10.0.0.11	boxb 10.0.0.12	watch-net 10.0.0.253, .254
 #	   |		   |		   |		   |			|
 #	---+---------------+---------------+--- the Internet: br in host "net" -+---
 #
@@ -343,8 +343,9 @@ watch() {
 	fi
 }
 
-# look PLACE FAMILY HOST MATE [OPTION...]: what the probe says from PLACE, which is watched already,
-# of what is between it and that host, and between that one and a mate anywhere
+# look PLACE FAMILY HOST MATE [OPTION...]: what the probe says from PLACE of what is between it and
+# that host, and between that one and a mate anywhere.  PLACE must be watched already, "net" for the
+# next three too: who calls them takes what they print, and a host made in a subshell would stay.
 look() {
 	local prefix=${box_lan[$1]-10.0.0}.
 
@@ -396,11 +397,12 @@ proves_napt() {
 # ---- the usual places ----
 
 # matrix A_KIND B_KIND [OPTION NUMBER]...: cloud and trs on the Internet, a behind boxa, b behind
-# boxb; the boxes' lines are as the options say.  ${a_box} and ${b_box} are further words for napt.
+# boxb; the boxes' lines are as the options say.  ${a_box} and ${b_box} are further words for napt:
+#	network; napt carrier 41 symmetric carrier; a_box=behind=carrier matrix full-cone restricted
 matrix() {
 	local box
 
-	network
+	[ -e "/run/netns/$P-net" ] || network
 	host cloud 1
 	host trs 4
 	napt boxa 11 "$1" ${a_box-}
