@@ -7,6 +7,7 @@
  *	node	this computer on the overlay: TUN device, tunnels, resolver
  *	as	authentication service: who may take part, with which name, addresses, certificate
  *	nms	node management service: who is where, and how two nodes reach each other
+ *	trs	relay: between two nodes that cannot reach each other directly
  *
  *	    node A ---- TLS: log in ----> AS	    master: rights, sockets, lock, restarts
  *	       |  \                        |	      |-- helper: CA key, password hashes, accounts
@@ -25,8 +26,8 @@
  *	roles/			who does what: as.c, nms.c, node.c, each a story from the top
  *	net/io/			descriptors, clocks, processes; knows no protocol
  *
- * roles/ and net/io/ meet in net/role.h and net/proto/outbox.h alone, so t/sim/ can put a
- * simulated world where net/io/ stands.  A reader with five minutes: net/role.h, then
+ * roles/ and net/io/ meet in the headers of net/ and in net/proto/outbox.h alone, so t/sim/ can
+ * put a simulated world where net/io/ stands.  A reader with five minutes: net/role.h, then
  * net/proto/wire.def, then roles/node.c.
  */
 #include "net/io/args.h"
@@ -42,7 +43,9 @@
 #include "net/io/owner.h"
 #include "net/io/prompt.h"
 #include "net/io/resolv.h"
+#include "net/io/survey.h"
 #include "net/io/usage.h"
+#include "net/proto/why.h"
 #include "net/proto/wire.h"
 #include "net/io/standard.h"
 #include "roles/admin.h"
@@ -96,6 +99,7 @@ static const struct {
 } cast[] = {
 	{ &role_as, &helper_as },
 	{ &role_nms, NULL },
+	{ &role_trs, NULL },
 	{ &role_node, NULL },
 };
 
@@ -108,14 +112,14 @@ enum {
 
 static const struct option_row option[OPTIONS] = {
 	[O_CONFIG] = { 'c', "config", "FILE", NULL, "configuration, default " CONFIG_FILE },
-	[O_ROLE] = { 0, "role", "ROLES", NULL, "as, nms, node, all, several joined by ','; overrides the file" },
+	[O_ROLE] = { 0, "role", "ROLES", NULL, "as, nms, trs, node, all, several joined by ','; overrides the file" },
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
-	[O_JSON] = { 0, "json", NULL, "account device ca backup restore status dns ping log debug test",
+	[O_JSON] = { 0, "json", NULL, "account device ca backup restore status dns trs ping why netcheck log debug test",
 		     "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
-	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node" },
+	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node (default) or trs" },
 	[O_FORCE] = { 0, "force", NULL, "restore", "also over a state that is there, which is kept" },
 	[O_COUNT] = { 'c', "count", "N", "ping", "ping so often, default 1" },
 	[O_RATES] = { 0, "rates", "SECONDS", "status", "look twice, for what happens per second" },
@@ -137,14 +141,15 @@ struct call {
 static int back_up(struct call *c);
 static int restore(struct call *c);
 static int ask_for_status(struct call *c);
-static int ask_for_names(struct call *c);
 static int repair_names(struct call *c);
 static int ask_for_pong(struct call *c);
+static int check_network(struct call *c);
 static int ask_for_metrics(struct call *c);
-static int ask_for_log(struct call *c);
+static int tell_relay(struct call *c);
 static int make_bundle(struct call *c);
 
-enum { PASSWORD = 1, NO_STORE = 2 };
+/* NO_CONFIG: needs none if it has arguments; NODE: of all roles, that alone is asked */
+enum { PASSWORD = 1, NO_STORE = 2, NO_CONFIG = 4, NODE = 8 };
 
 static const struct verb {
 	const char *name, *sub, *args;
@@ -152,6 +157,7 @@ static const struct verb {
 	unsigned flags;
 	int (*admin)(const struct admin *a);
 	int (*run)(struct call *c);
+	int (*ask)(const struct ask *a, const char *word);	/* of the running daemon; word or NULL */
 	void (*print)(FILE *out);
 	void (*complete)(const struct usage *u, FILE *out);
 	const char *text;
@@ -180,14 +186,21 @@ static const struct verb {
 	  .text = "accounts, CA and all else that is kept, into a file" },
 	{ "restore", NULL, "FILE", 1, 1, 0, .run = restore, .text = "and back" },
 	{ "status", NULL, "", 0, 0, 0, .run = ask_for_status, .text = "what the running daemon does" },
-	{ "dns", NULL, "[NAME]", 0, 1, 0, .run = ask_for_names,
+	{ "dns", NULL, "[NAME]", 0, 1, NODE, .ask = ask_dns,
 	  .text = "how names are resolved here, and who answers for a name" },
 	{ "repair", NULL, "", 0, 0, 0, .run = repair_names,
 	  .text = "take out what a killed node left in the system's name resolution" },
-	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
+	{ "trs", "drain", "", 0, 0, 0, .run = tell_relay,
+	  .text = "the relay here takes no new paths and goes on with those it has" },
+	{ "trs", "resume", "", 0, 0, 0, .run = tell_relay, .text = "it takes new ones again" },
+	{ "ping", NULL, "NAME", 1, 1, NODE, .run = ask_for_pong,
 	  .text = "ask another node over the overlay for a sign of life" },
+	{ "why", NULL, "NAME", 1, 1, NODE, .ask = ask_why,
+	  .text = "which way the path to a node goes, and why no better one" },
+	{ "netcheck", NULL, "[SERVER ...]", 0, 6, NO_CONFIG, .run = check_network,
+	  .text = "what this network allows, found out by STUN without login" },
 	{ "metrics", NULL, "", 0, 0, 0, .run = ask_for_metrics, .text = "its figures, as Prometheus reads them" },
-	{ "log", NULL, "[error|warn|info|debug]", 0, 1, 0, .run = ask_for_log,
+	{ "log", NULL, "[error|warn|info|debug]", 0, 1, 0, .ask = figures_log,
 	  .text = "say or set the level of its log" },
 	{ "debug", "bundle", "[FILE]", 0, 1, 0, .run = make_bundle,
 	  .text = "one archive for whoever shall help; holds no secrets" },
@@ -200,6 +213,8 @@ static const struct verb {
 	  .text = "the keys' list in the manual" },
 	{ "print", "metrics-manual", "", 0, 0, 0, .print = metrics_print_manual,
 	  .text = "the metrics' list in the manual" },
+	{ "print", "why-manual", "", 0, 0, 0, .print = why_print_manual,
+	  .text = "the list of reasons in the manual" },
 	{ "print", "wire-manual", "", 0, 0, 0, .print = wire_print_manual,
 	  .text = "the protocol manual's tables" },
 	{ "print", "wire-dictionary", "", 0, 0, 0, .print = wire_print_dictionary,
@@ -290,38 +305,20 @@ static const char *config_file(const struct call *c)
 
 static int load_config(struct call *c, uint32_t *bits, FILE *errors)
 {
+	if (c->verb && c->verb->flags & NO_CONFIG && c->words && !c->args.value[O_CONFIG] &&
+	    access(CONFIG_FILE, R_OK) != 0) {
+		config_defaults(&c->conf);
+		return EXIT_DONE;
+	}
 	*bits = c->role ? role_bits(c->role) : 0;
 	if (c->role && !*bits) {
-		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, node, all", c->role);
+		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, trs, node, all", c->role);
 		return EXIT_USAGE;
 	}
 	return config_load(&c->conf, config_file(c), *bits, errors) ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* ---- doing it ---- */
-
-/* The database belongs to the daemon's user, and so must all that is written into it. */
-static struct store *open_store(const struct config *conf, char *err)
-{
-	bool running = keep_daemon(conf->state) != 0;
-	struct owner owner;
-	uint8_t boot_id[16];
-
-	/* root makes sure of it each time: a daemon may just be making the directory */
-	if ((geteuid() == 0 || access(conf->state, F_OK) != 0) &&
-	    !(owner_find(&owner, conf->user, err) && owner_dir(conf->state, &owner, 0700, err)))
-		return NULL;
-	if (!owner_of(&owner, conf->state, err) || !owner_become(&owner, err))
-		return NULL;
-	/* a running daemon had it checked */
-	if (!running && !store_sound(conf->state, err))
-		return NULL;
-	if (!master_boot_id(boot_id)) {
-		snprintf(err, ERR, "cannot read /proc/sys/kernel/random/boot_id");
-		return NULL;
-	}
-	return store_open(conf->state, STORE_WRITE, 0, 0, boot_id, err);
-}
 
 static int administer(struct call *c)
 {
@@ -336,7 +333,7 @@ static int administer(struct call *c)
 	if (c->verb->flags & PASSWORD)
 		a.password.n = prompt_password(c->args.value[O_PASSWORD], c->word[0], password, err);
 	if (!*err && !(c->verb->flags & NO_STORE))
-		a.store = open_store(&c->conf, err);
+		a.store = keep_store(&c->conf, err);
 	if (*err)
 		cy_log(LOG_ERROR_, "%s", err);
 	else
@@ -353,24 +350,10 @@ static struct ask ask_of(const struct call *c)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cast); i++)
-		if (config_role(cast[i].role->name) & c->conf.roles)
+		if (c->verb->flags & NODE ? cast[i].role == &role_node :
+					    config_role(cast[i].role->name) & c->conf.roles)
 			a.role[a.roles++] = cast[i].role->name;
 	return a;
-}
-
-/* Seconds between two looks, from the option; false, and said, when it is no such number. */
-static bool take_interval(struct ask *a, const struct option_row *o, const char *text)
-{
-	char *end;
-
-	if (!text)
-		return true;
-	a->interval = strtod(text, &end);
-	if (*end || !(a->interval >= 0.1 && a->interval <= 3600)) {
-		cy_log(LOG_ERROR_, "--%s=%.40s: seconds, from 0.1 to 3600", o->name, text);
-		return false;
-	}
-	return true;
 }
 
 static int back_up(struct call *c)
@@ -389,19 +372,9 @@ static int ask_for_status(struct call *c)
 	struct ask a = ask_of(c);
 
 	a.watch = c->args.value[O_WATCH] != NULL;
-	if (!take_interval(&a, &option[O_RATES], c->args.value[O_RATES]) ||
-	    !take_interval(&a, &option[O_WATCH], c->args.value[O_WATCH]))
+	if (!args_seconds(&c->args, O_RATES, &a.interval) || !args_seconds(&c->args, O_WATCH, &a.interval))
 		return EXIT_USAGE;
 	return ask_status(&a);
-}
-
-static int ask_for_names(struct call *c)
-{
-	struct ask a = ask_of(c);
-
-	a.role[0] = role_node.name;
-	a.roles = 1;
-	return ask_dns(&a, c->words ? c->word[0] : NULL);
 }
 
 static int repair_names(struct call *c)
@@ -420,13 +393,6 @@ static int ask_for_metrics(struct call *c)
 	struct ask a = ask_of(c);
 
 	return figures_show(&a, c->args.value[O_WRITE]);
-}
-
-static int ask_for_log(struct call *c)
-{
-	struct ask a = ask_of(c);
-
-	return figures_log(&a, c->words ? c->word[0] : NULL);
 }
 
 static int make_bundle(struct call *c)
@@ -453,9 +419,24 @@ static int ask_for_pong(struct call *c)
 		cy_log(LOG_ERROR_, "--count=%.40s: a number from 1 to 1000000", text);
 		return EXIT_USAGE;
 	}
-	a.role[0] = role_node.name;
-	a.roles = 1;
 	return ask_ping(&a, c->word[0], (unsigned)count);
+}
+
+static int tell_relay(struct call *c)
+{
+	struct ask a = ask_of(c);
+
+	a.role[0] = role_trs.name;
+	a.roles = 1;
+	return ask_relay(&a, c->verb->sub);
+}
+
+static int check_network(struct call *c)
+{
+	struct survey s = { .conf = &c->conf, .word = c->word, .words = c->words,
+			    .json = c->args.value[O_JSON] != NULL, .out = stdout };
+
+	return survey_run(&netcheck_protocol, &s);
 }
 
 static int run_daemon(struct call *c, uint32_t bits)
@@ -512,6 +493,7 @@ static int test_config(struct call *c)
 
 static int perform(struct call *c)
 {
+	struct ask a;
 	uint32_t bits;
 	int status;
 
@@ -530,7 +512,22 @@ static int perform(struct call *c)
 		return status;
 	if (!c->verb)
 		return run_daemon(c, bits);
-	return c->verb->admin ? administer(c) : c->verb->run(c);
+	if (!c->verb->ask)
+		return c->verb->admin ? administer(c) : c->verb->run(c);
+	a = ask_of(c);
+	return c->verb->ask(&a, c->words ? c->word[0] : NULL);
+}
+
+/* "trs drain" and "trs resume": a verb that begins like a role. */
+static bool is_of_a_verb(const char *const *word, unsigned words)
+{
+	unsigned i;
+
+	for (i = 0; words > 1 && i < ARRAY_SIZE(verb); i++)
+		if (verb[i].sub && strcmp(verb[i].name, word[0]) == 0 &&
+		    strcmp(verb[i].sub, word[1]) == 0)
+			return true;
+	return false;
 }
 
 /* "cyphonic node": the role first, then perhaps a verb. */
@@ -539,7 +536,7 @@ static void take_role(struct call *c)
 	c->role = c->args.value[O_ROLE];
 	c->word = c->args.word;
 	c->words = c->args.words;
-	if (!c->role && c->words && config_role(c->word[0])) {
+	if (!c->role && c->words && config_role(c->word[0]) && !is_of_a_verb(c->word, c->words)) {
 		c->role = *c->word++;
 		c->words--;
 	}
@@ -547,7 +544,8 @@ static void take_role(struct call *c)
 
 static bool is_cast_twice(const struct call *c)
 {
-	bool twice = c->role && c->words && config_role(c->word[0]);
+	bool twice = c->role && c->words && config_role(c->word[0]) &&
+		     !is_of_a_verb(c->word, c->words);
 
 	if (twice)
 		cy_log(LOG_ERROR_, "two roles are given: '%.60s' and '%.60s'", c->role, c->word[0]);

@@ -235,6 +235,10 @@ static void device_ips(const struct device *d, char ip4[ADDR_TEXT], char ip6[ADD
 	at.family = 6;
 	memcpy(at.ip, d->ip6, sizeof d->ip6);
 	ip_text(ip6, &at);
+	if (d->kind == DEVICE_TRS) {
+		strcpy(ip4, "-");
+		strcpy(ip6, "-");
+	}
 }
 
 static json_t *device_json(const struct device *d)
@@ -290,7 +294,8 @@ static enum store_result device_make(const struct admin *a, struct device *d)
 
 	r = account_get(a->store, d->owner, &owner);
 	wipe(&owner.password, sizeof owner.password);
-	if (r == STORE_OK)
+	/* a relay is not on the overlay itself */
+	if (r == STORE_OK && d->kind != DEVICE_TRS)
 		r = device_addresses(a->store, c->virtual4.ip, c->virtual4.bits, c->virtual6.ip, d->ip4,
 				     d->ip6);
 	return r ? r : device_put(a->store, d, true);
@@ -302,8 +307,10 @@ int admin_device_add(const struct admin *a)
 	enum store_result r;
 	char what[ERR];
 
-	if (a->kind && strcmp(a->kind, "node") != 0) {
-		cy_log(LOG_ERROR_, "--kind=%.40s: only 'node' so far", a->kind);
+	if (a->kind && strcmp(a->kind, "trs") == 0) {
+		d.kind = DEVICE_TRS;
+	} else if (a->kind && strcmp(a->kind, "node") != 0) {
+		cy_log(LOG_ERROR_, "--kind=%.40s: 'node' or 'trs'", a->kind);
 		return 2;
 	}
 	if (!device_name(a, a->word[1], d.fqdn))

@@ -68,6 +68,7 @@ static void *helper_open(const struct config *conf, struct store *store, struct 
 		snprintf(err, 256, "store in %.100s: %.100s", conf->state, store_error(store));
 	} else if (h->ca && password_make(&h->nobody, "", 0, (uint8_t)conf->scrypt_cost) &&
 		   make_tls_cert(h, now.wall / SEC, err)) {
+		as_local_relay(conf, store, ca_root(h->ca), now);
 		return h;
 	}
 	helper_close(h);
@@ -109,6 +110,11 @@ static uint16_t unreadable(const struct as_helper *h)
 	return REASON_INTERNAL;
 }
 
+static const char *kind_name(uint8_t kind)
+{
+	return kind == DEVICE_TRS ? "trs" : kind == DEVICE_NODE ? "node" : "device of another kind";
+}
+
 /* Who is it, and may it come in?  0 and the device, or the reason why not. */
 static uint16_t authenticate(struct as_helper *h, const struct msg_login_request *m,
 			     struct device *d)
@@ -118,7 +124,7 @@ static uint16_t authenticate(struct as_helper *h, const struct msg_login_request
 	struct account a;
 	bool known, right;
 
-	if (m->auth != 1 || m->kind != 1)
+	if (m->auth != 1 || (m->kind != DEVICE_NODE && m->kind != DEVICE_TRS))
 		return REASON_UNSUPPORTED;
 	if (copy_text(id, sizeof id, m->account))
 		r = account_get(h->store, id, &a);
@@ -135,7 +141,13 @@ static uint16_t authenticate(struct as_helper *h, const struct msg_login_request
 		return unreadable(h);
 	if (r != STORE_OK || strcmp(d->owner, id) != 0)
 		return REASON_BAD_LOGIN;
-	return a.disabled || d->disabled ? REASON_DISABLED : 0;
+	if (a.disabled || d->disabled)
+		return REASON_DISABLED;
+	if (d->kind == m->kind)
+		return 0;
+	cy_log(LOG_WARN, "%s wants to log in as a %s and is a %s: delete the device and add it with "
+	       "--kind=%s", d->fqdn, kind_name(m->kind), kind_name(d->kind), kind_name(m->kind));
+	return REASON_UNSUPPORTED;
 }
 
 /* Certificate and Common Key of this login, written to the store. */
@@ -152,7 +164,8 @@ static uint16_t renew(struct as_helper *h, const struct msg_login_request *m, ui
 		if (!d->cert_len)
 			cy_log(LOG_WARN, "no certificate for %s: %s", d->fqdn, err);
 	}
-	if (!d->cert_len)
+	/* a relay has nothing to prove to nodes */
+	if (!d->cert_len && d->kind != DEVICE_TRS)
 		return REASON_BAD_REQUEST;
 	random_bytes(d->common_key.b, sizeof d->common_key.b);
 	d->key_expiry = cloud + h->conf->key_lifetime;

@@ -1,6 +1,6 @@
 /*
- * nms.c - the node management service: who is where.  Registrations, Keep Alives and the
- * directory are here; nms_select.c decides paths, nms_deliver.c tells the nodes.
+ * nms.c - the node management service: who is where.  The front door and the directory are here;
+ * nms_register.c takes registrations, nms_select.c decides paths, nms_deliver.c tells the nodes.
  *
  *   node A                        NMS                                node B
  *    |-- Registration Request ---->|                                   |
@@ -13,6 +13,8 @@
  *    |<--------- Route Direction --|                                   |
  *    |-- Confirmation ------------>|                                   |
  *
+ * A relayed path is announced to its TRS first (Relay Request, Relay Response).
+ *
  * Every node belongs to the worker that its Node ID names, and only that one seals and opens
  * under its Common Key.
  */
@@ -23,127 +25,6 @@
 
 #define READY_AGAIN (100 * MS)
 #define SAVE_AGAIN (1 * SEC)		/* after a registration could not be stored */
-
-/* ---- registration ---- */
-
-static bool is_mapped(const struct msg_registration_request *m, const struct addr *from)
-{
-	unsigned i, same = 0;
-
-	for (i = 0; i < m->real_n; i++) {
-		struct addr real = address_of(&m->real[i]);
-
-		if (real.family != from->family)
-			continue;
-		if (addr_same_ip(&real, from) && real.port == from->port)
-			return false;
-		same++;
-	}
-	return same > 0;
-}
-
-static void forget_paths(struct nms *nms, struct now now, const struct id *id, uint16_t reason,
-			 struct outbox *out)
-{
-	struct nms_note note = { .kind = NMS_FORGET, .a = *id, .reason = reason };
-	unsigned w;
-
-	for (w = 0; w < nms->env.workers; w++)
-		nms_tell_worker(nms, now, w, &note, out);
-}
-
-static enum verdict on_leaving(struct nms *nms, struct now now, struct nms_node *node,
-			       const struct msg_registration_request *m, struct outbox *out)
-{
-	/* another run of the same node may have registered since */
-	if (!node->registered || node->reg.boot != m->boot)
-		return V_DROP_STATE;
-	forget_paths(nms, now, &node->link.id, REASON_OFFLINE, out);
-	nms_write(nms);
-	registration_delete(nms->env.store, &node->link.id);
-	node->registered = false;
-	memset(&node->reg, 0, sizeof node->reg);
-	cy_log(LOG_DEBUG, "%s left", node->fqdn);
-	return V_ANSWERED;
-}
-
-static enum verdict on_registration(struct nms *nms, struct now now, struct nms_node *node,
-				    const struct msg_header *h, struct bytes body,
-				    const struct addr *from, const struct addr *to,
-				    struct outbox *out)
-{
-	unsigned f = from->family == 6, i;
-	struct registration *reg = &node->reg;
-	struct msg_registration_request m;
-	struct msg_registration_response r = { .family = from->family, .port = from->port };
-	uint8_t p[MSG_SIZE_registration_response];
-	size_t n;
-
-	if (msg_read_registration_request(&m, body.p, body.n) != (long)body.n)
-		return V_DROP_BODY;
-	if (m.leaving)
-		return on_leaving(nms, now, node, &m, out);
-	node->fresh |= m.fresh;
-	if (!node->registered || reg->boot != m.boot)
-		memset(reg, 0, sizeof *reg);
-	reg->node_id = node->link.id;
-	reg->boot = m.boot;
-	reg->updated = cloud_ms(&nms->cloud, now);
-	/* the same address keeps its challenge: the answer to a repeated request may come first */
-	if (!addr_equal(&reg->mapped[f], from) || !node->challenge[f])
-		node->challenge[f] = random_u64() | 1;
-	if (!addr_equal(&reg->mapped[f], from))
-		reg->confirmed[f] = 0;
-	reg->mapped[f] = *from;
-	reg->napt[f] = is_mapped(&m, from);
-	reg->real_n = m.real_n;
-	for (i = 0; i < m.real_n; i++)
-		reg->real[i] = address_of(&m.real[i]);
-	node->registered = true;
-	node->service[f] = *to;
-	nms_node_store(nms, node);
-
-	r.napt = reg->napt[f];
-	r.cloud_time = reg->updated;
-	r.challenge = node->challenge[f];
-	memcpy(r.ip, from->ip, sizeof r.ip);
-	n = msg_write_registration_response(p, sizeof p, &r);
-	nms_answer(nms, now, node, h, from, to, TYPE_REGISTRATION_RESPONSE, p, n, out);
-	answers_keep(nms->answers, now, &node->link.id, h->transaction,
-		     TYPE_REGISTRATION_RESPONSE, p, n);
-	return V_ANSWERED;
-}
-
-static enum verdict on_keep_alive(struct nms *nms, struct now now, struct nms_node *node,
-				  const struct msg_header *h, struct bytes body,
-				  const struct addr *from, const struct addr *to,
-				  struct outbox *out)
-{
-	unsigned f = from->family == 6;
-	struct msg_keep_alive m;
-	struct msg_keep_alive_ack r = { .cloud_time = cloud_ms(&nms->cloud, now) };
-	uint8_t p[MSG_SIZE_keep_alive_ack];
-
-	if (msg_read_keep_alive(&m, body.p, body.n) != (long)body.n)
-		return V_DROP_BODY;
-	if (!node->registered || !addr_equal(&node->reg.mapped[f], from) ||
-	    (!node->reg.confirmed[f] && (!m.challenge || m.challenge != node->challenge[f]))) {
-		nms_answer_refusal(nms, now, node, h, from, to, REASON_NOT_REGISTERED, out);
-		return V_ANSWERED;
-	}
-	node->service[f] = *to;
-	if (!node->reg.confirmed[f]) {
-		node->reg.confirmed[f] = 1;
-		if (node->fresh)	/* only now can the other ends reach it again */
-			forget_paths(nms, now, &node->link.id, 0, out);
-		node->fresh = false;
-		node->reg.updated = r.cloud_time;
-		nms_node_store(nms, node);
-	}
-	nms_answer(nms, now, node, h, from, to, TYPE_KEEP_ALIVE_ACK, p,
-	       msg_write_keep_alive_ack(p, sizeof p, &r), out);
-	return V_ANSWERED;
-}
 
 /* ---- the directory ---- */
 
@@ -192,6 +73,7 @@ static enum verdict on_direction(struct nms *nms, struct now now, struct nms_nod
 	answers_keep(nms->answers, now, &node->link.id, h->transaction, TYPE_NODE_INFO_RESPONSE,
 		     p, n);
 	want.b = d.node_id;
+	want.relay = m.relay != 0;
 	wipe(&d, sizeof d);
 	if (h->type != TYPE_DIRECTION_REQUEST || r.result || id_equal(&want.a, &want.b))
 		return V_ANSWERED;
@@ -201,6 +83,21 @@ static enum verdict on_direction(struct nms *nms, struct now now, struct nms_nod
 
 /* ---- the front door ---- */
 
+/* What a node never says, and what a TRS does not. */
+static bool may_say(uint8_t kind, uint8_t type)
+{
+	switch (type) {
+	case TYPE_REGISTRATION_REQUEST:
+	case TYPE_KEEP_ALIVE:
+		return true;
+	case TYPE_RELAY_RESPONSE:
+	case TYPE_RELAY_REPORT:
+		return kind == DEVICE_TRS;
+	default:
+		return kind != DEVICE_TRS;
+	}
+}
+
 static enum verdict dispatch(struct nms *nms, struct now now, struct nms_node *node,
 			     const struct msg_header *h, struct bytes body,
 			     const struct addr *from, const struct addr *to, struct outbox *out)
@@ -208,15 +105,17 @@ static enum verdict dispatch(struct nms *nms, struct now now, struct nms_node *n
 	const struct answer *before = answers_find(nms->answers, now, &node->link.id,
 						   h->transaction);
 
+	if (!may_say(node->kind, h->type))
+		return V_DROP_STATE;
 	if (before) {
 		nms_answer(nms, now, node, h, from, to, before->type, before->body, before->len, out);
 		return V_ANSWERED;
 	}
 	switch (h->type) {
 	case TYPE_REGISTRATION_REQUEST:
-		return on_registration(nms, now, node, h, body, from, to, out);
+		return register_request(nms, now, node, h, body, from, to, out);
 	case TYPE_KEEP_ALIVE:
-		return on_keep_alive(nms, now, node, h, body, from, to, out);
+		return register_keep_alive(nms, now, node, h, body, from, to, out);
 	case TYPE_DIRECTION_REQUEST:
 	case TYPE_NODE_INFO_REQUEST:
 		if (node->registered)
@@ -224,7 +123,14 @@ static enum verdict dispatch(struct nms *nms, struct now now, struct nms_node *n
 		nms_answer_refusal(nms, now, node, h, from, to, REASON_NOT_REGISTERED, out);
 		return V_ANSWERED;
 	case TYPE_ROUTE_CONFIRMATION:
-		return deliver_confirmed(nms, now, node, h->transaction, body, out);
+	case TYPE_RELAY_RESPONSE:
+		return deliver_confirmed(nms, now, node, h, body, out);
+	case TYPE_RELAY_REPORT:
+		return relays_report(nms, now, node, h, body, from, to, out);
+	case TYPE_VANTAGE_REQUEST:
+		return vantage_request(nms, now, node, h, body, from, to, out);
+	case TYPE_VANTAGE_REPORT:
+		return vantage_report(nms, now, node, h, body, from, to, out);
 	}
 	return V_DROP_TYPE;
 }
@@ -345,20 +251,23 @@ void nms_tell_worker(struct nms *nms, struct now now, unsigned worker,
 		out_worker(out, worker, note, offsetof(struct nms_note, body) + note->len);
 }
 
-/*
- * Said once: a node that misses it finds out by the silence of its path.  Only nodes that
- * still use the path ask for a new one, so a restart of a busy node makes no storm.
- */
-static void tell_lost(struct nms *nms, struct now now, const struct nms_note *note,
-		      struct outbox *out)
+void nms_tell_all(struct nms *nms, struct now now, const struct nms_note *note,
+		  struct outbox *out)
+{
+	unsigned w;
+
+	for (w = 0; w < nms->env.workers; w++)
+		nms_tell_worker(nms, now, w, note, out);
+}
+
+static void say_once(struct nms *nms, struct now now, const struct nms_note *note,
+		     struct outbox *out)
 {
 	struct nms_node *node = nms_node_get(nms, now, &note->a);
-	struct msg_path_lost m = { .peer_id = note->b };
-	uint8_t body[MSG_SIZE_path_lost];
 
 	if (node && node->registered)
-		nms_send(nms, now, node, 2, random_u32(), TYPE_PATH_LOST, body,
-			 msg_write_path_lost(body, sizeof body, &m), out);
+		nms_send(nms, now, node, 2, note->transaction, note->type, note->body, note->len,
+			 out);
 }
 
 void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
@@ -380,6 +289,9 @@ void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
 	case NMS_TELL:
 		deliver_start(nms, now, note, out);
 		break;
+	case NMS_SAY:
+		say_once(nms, now, note, out);
+		break;
 	case NMS_TOLD:
 		select_told(nms, now, note, out);
 		break;
@@ -392,8 +304,9 @@ void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
 	case NMS_FORGET:
 		select_forget(nms, now, &note->a, note->reason == 0, out);
 		break;
-	case NMS_LOST:
-		tell_lost(nms, now, note, out);
+	case NMS_RELAY:
+	case NMS_RELAYS:
+		relays_on_note(nms, now, note, out);
 		break;
 	}
 }
@@ -431,6 +344,8 @@ static void node_tick(struct nms *nms, struct now now, struct nms_node *node, st
 		nms_write(nms);
 		registration_delete(nms->env.store, &node->link.id);
 	}
+	if (node->kind == DEVICE_TRS)
+		relays_gone(nms, now, &node->link.id, out);
 	cy_log(LOG_DEBUG, "%s is offline", node->fqdn);
 	deliver_offline(nms, now, node, out);
 	nms_node_free(nms, node);
@@ -456,6 +371,9 @@ static void nms_tick(void *self, struct now now, struct outbox *out)
 	struct nms *nms = self;
 	struct timer *t;
 
+	if (!nms->introduced)
+		relays_introduce(nms, now, out);
+	nms->introduced = true;
 	while ((t = timers_due(&nms->timers, now.boot))) {
 		if (t == &nms->lead) {
 			lead_tick(&nms->cloud, &nms->env, now);
@@ -465,6 +383,7 @@ static void nms_tick(void *self, struct now now, struct outbox *out)
 				timer_set(&nms->timers, t, now.boot + READY_AGAIN);
 		} else if (t == &nms->sweep) {
 			select_sweep(nms, now);
+			relays_sweep(nms, now);
 			timer_set(&nms->timers, t, now.boot + SELECT_SWEEP);
 		} else {
 			node_tick(nms, now, TIMER_OWNER(t, struct nms_node, timer), out);
@@ -478,6 +397,13 @@ static uint64_t nms_expiry(const void *self)
 	return timers_next(&((const struct nms *)self)->timers);
 }
 
+/* Paths of pattern 1, 2 and 3. */
+static json_t *patterns(const struct nms *nms)
+{
+	return json_pack("[I, I, I]", (json_int_t)nms->patterns[1],
+			 (json_int_t)nms->patterns[2], (json_int_t)nms->patterns[3]);
+}
+
 static void nms_flow(void *self, struct now now, const struct flow_event *ev, struct outbox *out)
 {
 	struct nms *nms = self;
@@ -487,12 +413,13 @@ static void nms_flow(void *self, struct now now, const struct flow_event *ev, st
 		return;
 	json_decref(request);
 	control_answer(&nms->control, ev->handle,
-		       json_pack("{s:o, s:i, s:i, s:I, s:I, s:I}", "status",
+		       json_pack("{s:o, s:i, s:i, s:I, s:o, s:I, s:I, s:o}", "status",
 				 control_status("nms", &nms->env, &nms->verdicts, now, &nms->cloud),
 				 "nodes", (int)nms->nodes.n, "selections", (int)nms->selections.n,
-				 "paths", (json_int_t)nms->paths,
+				 "paths", (json_int_t)nms->paths, "patterns", patterns(nms),
 				 "refusals", (json_int_t)nms->refusals,
-				 "undelivered", (json_int_t)nms->gave_up), out);
+				 "undelivered", (json_int_t)nms->gave_up,
+				 "relays", relays_status(nms)), out);
 }
 
 /* Registrations outlive a restart: their nodes are given a full life from now. */
@@ -516,6 +443,7 @@ static void *nms_open(const struct role_env *env, char *err)
 	nms->started = cloud_ms(&nms->cloud, env->start);
 	table_init(&nms->nodes);
 	table_init(&nms->selections);
+	table_init(&nms->relays);
 	nms->answers = calloc(1, sizeof *nms->answers);
 	if (!nms->answers)
 		abort();
@@ -538,6 +466,7 @@ static void nms_close(void *self)
 
 	table_each(&nms->nodes, close_node, nms);
 	select_close(nms);
+	relays_close(nms);
 	table_free(&nms->nodes);
 	table_free(&nms->selections);
 	timers_free(&nms->timers);

@@ -1,7 +1,8 @@
 /*
- * nms.h - between the files of the node management service: nms.c (who is where),
- * nms_node.c (the nodes themselves), nms_select.c (which path, decided by one worker a pair),
- * nms_deliver.c (telling the nodes).
+ * nms.h - between the files of the node management service: nms.c (who may say what),
+ * nms_register.c (who is where), nms_node.c (the nodes themselves), nms_select.c (which path,
+ * decided by one worker a pair, by the rules of nms_way.h), nms_deliver.c (telling the nodes),
+ * nms_relays.c (the TRS) and nms_vantage.c (how NAPTs behave).
  */
 #ifndef NMS_H
 #define NMS_H
@@ -15,11 +16,12 @@
 #include "net/proto/timers.h"
 #include "net/role.h"
 #include "roles/control.h"
+#include "store/config.h"
 #include "store/store.h"
 
 #define SELECT_SWEEP (10 * SEC)
 
-/* A node this worker owns. */
+/* A node or TRS this worker owns. */
 struct nms_node {
 	struct link link;		/* by Node ID */
 	struct timer timer;		/* registration ends, or a delivery is due */
@@ -31,11 +33,13 @@ struct nms_node {
 	uint64_t floor;			/* cloud ms: an earlier session may have heard older stamps */
 	uint8_t ip4[4], ip6[16];
 	char fqdn[NAME_SIZE];
+	uint8_t kind;			/* enum device_kind */
 	bool registered;
 	bool fresh;			/* it lost every path; the other ends are told when it is back */
 	struct registration reg;
 	uint64_t challenge[2];		/* by family: what the next Keep Alive must echo, 0: nothing */
 	struct addr service[2];		/* by family: our address that it uses */
+	uint64_t probed[2];		/* by family: boot time of the newest Probe Request about it */
 	uint64_t heard;			/* boot time */
 	uint8_t heard_by;		/* family index of the confirmed address it last used */
 	struct delivery *deliveries;
@@ -43,12 +47,31 @@ struct nms_node {
 	struct nms_node *next_saving;	/* in this batch */
 };
 
-/* A Route Direction on its way to a node of ours. */
+/* A Route Direction or Relay Request on its way to a node or TRS of ours. */
 struct delivery {
 	struct delivery *next;
 	struct id pair;
 	unsigned coordinator;		/* worker that decides about this pair */
+	uint64_t give_up;		/* boot time; NEVER: when its tries are used up */
 	struct exchange exchange;
+};
+
+/* What every worker knows of a TRS. */
+struct relay_facts {
+	struct addr addr[2];		/* confirmed, by family; family 0: none */
+	uint8_t draining;
+	uint16_t load;			/* of 1,000 */
+	uint16_t other_port;
+	uint32_t paths;
+	char region[17];
+	char fqdn[NAME_SIZE];
+};
+
+struct nms_relay {
+	struct link link;		/* by Node ID */
+	struct relay_facts facts;
+	uint64_t heard;			/* boot time its owner last spoke of it */
+	bool silent;			/* a Relay Request got no answer since */
 };
 
 struct nms {
@@ -63,10 +86,13 @@ struct nms {
 	bool listening;			/* SecretCommonValue is known */
 	struct table nodes;		/* struct nms_node */
 	struct table selections;	/* struct selection, by pair */
+	struct table relays;		/* struct nms_relay: all of the domain */
+	bool introduced;		/* the other workers were asked for theirs */
 	struct answers *answers;
 	bool writing;			/* a live transaction is open */
 	struct nms_node *saving;	/* registrations that are in it */
 	uint64_t paths, refusals, gave_up;
+	uint64_t patterns[4];		/* paths by pattern */
 };
 
 /* What workers of one NMS tell each other; only the used part of body travels. */
@@ -74,10 +100,12 @@ enum nms_note_kind {
 	NMS_HANDED,		/* a datagram steered wrongly, its token good: from, to, body */
 	NMS_WANT,		/* to the coordinator: node a wants a path to node b; transaction */
 	NMS_TELL,		/* to a's owner: deliver body as type to a, about pair */
+	NMS_SAY,		/* to a's owner: send body as type to a, once */
 	NMS_TOLD,		/* to the coordinator: a took it, or the reason why not */
 	NMS_REFUSE,		/* to a's owner: its request `transaction` is refused for reason */
 	NMS_FORGET,		/* to all: a lost every path; reason 0: and is back */
-	NMS_LOST,		/* to a's owner: b lost its path to a */
+	NMS_RELAY,		/* to all: body is the facts of TRS a; empty: it is gone */
+	NMS_RELAYS,		/* to all: worker `transaction` has just started: which TRS are yours? */
 };
 
 struct nms_note {
@@ -86,6 +114,7 @@ struct nms_note {
 	uint32_t transaction;
 	uint16_t reason;
 	uint8_t type;
+	bool relay;			/* NMS_WANT: a relayed one */
 	struct addr from, to;
 	uint32_t len;
 	uint8_t body[2048];
@@ -94,8 +123,28 @@ struct nms_note {
 /* Sends to a worker; to oneself by a direct call of nms_on_note(). */
 void nms_tell_worker(struct nms *nms, struct now now, unsigned worker,
 		     const struct nms_note *note, struct outbox *out);
+void nms_tell_all(struct nms *nms, struct now now, const struct nms_note *note,
+		  struct outbox *out);
 void nms_on_note(struct nms *nms, struct now now, const struct nms_note *note,
 		 struct outbox *out);
+
+/* nms_register.c */
+enum verdict register_request(struct nms *nms, struct now now, struct nms_node *node,
+			      const struct msg_header *h, struct bytes body,
+			      const struct addr *from, const struct addr *to,
+			      struct outbox *out);
+enum verdict register_keep_alive(struct nms *nms, struct now now, struct nms_node *node,
+				 const struct msg_header *h, struct bytes body,
+				 const struct addr *from, const struct addr *to,
+				 struct outbox *out);
+/* A request came from an address that echoed its challenge.  False: it was refused. */
+bool register_counts(struct nms *nms, struct now now, struct nms_node *node,
+		     const struct msg_header *h, const struct addr *from,
+		     const struct addr *to, struct outbox *out);
+/* Keep Alive ACK: heard, and cloud time. */
+void register_ack(struct nms *nms, struct now now, struct nms_node *node,
+		  const struct msg_header *h, const struct addr *from, const struct addr *to,
+		  struct outbox *out);
 
 /* nms_node.c */
 /* The node of this id if it may talk to us: from memory, else from the store. */
@@ -142,12 +191,56 @@ unsigned pair_owner(const struct id *a, const struct id *b, unsigned workers);
 /* nms_deliver.c */
 void deliver_start(struct nms *nms, struct now now, const struct nms_note *tell,
 		   struct outbox *out);
+/* Route Confirmation or Relay Response. */
 enum verdict deliver_confirmed(struct nms *nms, struct now now, struct nms_node *node,
-			       uint32_t transaction, struct bytes body, struct outbox *out);
+			       const struct msg_header *h, struct bytes body,
+			       struct outbox *out);
 void deliver_tick(struct nms *nms, struct now now, struct nms_node *node, struct outbox *out);
 uint64_t deliver_expiry(const struct nms_node *node);
 /* The node is gone: those who wait for its confirmation are told. */
 void deliver_offline(struct nms *nms, struct now now, struct nms_node *node, struct outbox *out);
 void deliver_close(struct nms_node *node);
+
+/* nms_relays.c */
+enum verdict relays_report(struct nms *nms, struct now now, struct nms_node *node,
+			   const struct msg_header *h, struct bytes body,
+			   const struct addr *from, const struct addr *to,
+			   struct outbox *out);
+/* Everybody is told what is known of this TRS of ours, if it has reported. */
+void relays_announce(struct nms *nms, struct now now, const struct nms_node *node,
+		     struct outbox *out);
+void relays_gone(struct nms *nms, struct now now, const struct id *trs, struct outbox *out);
+/* A worker's first words: its own TRS to everybody, and a question for theirs. */
+void relays_introduce(struct nms *nms, struct now now, struct outbox *out);
+void relays_on_note(struct nms *nms, struct now now, const struct nms_note *note,
+		    struct outbox *out);
+/* The best one for both ends that is not among the n tried; NULL: none.  Valid for the call. */
+const struct nms_relay *relays_choose(const struct nms *nms, struct now now,
+				      const struct registration *a,
+				      const struct registration *b, const struct id *tried,
+				      unsigned n);
+/* It did not answer: the others go first until it is heard of again. */
+void relays_silent(struct nms *nms, const struct id *trs);
+/*
+ * Those this node can look at its NAPT of family f from, best first: not at the NMS's own
+ * address, then the nearest.  How many of at most 4.
+ */
+unsigned relays_points(const struct nms *nms, struct now now, const struct registration *reg,
+		       unsigned f, const struct addr *service, const struct nms_relay *best[4]);
+/* Forgets those nothing was heard of for long. */
+void relays_sweep(struct nms *nms, struct now now);
+/* Those of this worker, for status. */
+json_t *relays_status(const struct nms *nms);
+void relays_close(struct nms *nms);
+
+/* nms_vantage.c */
+enum verdict vantage_request(struct nms *nms, struct now now, struct nms_node *node,
+			     const struct msg_header *h, struct bytes body,
+			     const struct addr *from, const struct addr *to,
+			     struct outbox *out);
+enum verdict vantage_report(struct nms *nms, struct now now, struct nms_node *node,
+			    const struct msg_header *h, struct bytes body,
+			    const struct addr *from, const struct addr *to,
+			    struct outbox *out);
 
 #endif

@@ -1,9 +1,11 @@
 /*
- * nms_deliver.c - Route Direction to a node of this worker, sent again until it is confirmed;
- * then the worker that decided is told.
+ * nms_deliver.c - Route Direction to a node of this worker, or Relay Request to a TRS, sent again
+ * until it is confirmed; then the worker that decided is told.
  */
 #include "roles/nms.h"
 #include <stdlib.h>
+
+#define RELAY_PATIENCE (1 * SEC)	/* then another TRS is asked */
 
 static void report(struct nms *nms, struct now now, const struct nms_node *node,
 		   const struct delivery *d, uint16_t reason, struct outbox *out)
@@ -53,6 +55,7 @@ void deliver_start(struct nms *nms, struct now now, const struct nms_note *tell,
 		abort();
 	d->pair = tell->pair;
 	d->coordinator = tell->transaction & 0xff;
+	d->give_up = tell->type == TYPE_RELAY_REQUEST ? now.boot + RELAY_PATIENCE : NEVER;
 	exchange_start(&d->exchange, now, tell->transaction, tell->type, tell->body, tell->len);
 	if (!node) {
 		struct nms_node nobody = { .link.id = tell->a };
@@ -68,23 +71,59 @@ void deliver_start(struct nms *nms, struct now now, const struct nms_note *tell,
 	nms_node_rearm(nms, node);
 }
 
-enum verdict deliver_confirmed(struct nms *nms, struct now now, struct nms_node *node,
-			       uint32_t transaction, struct bytes body, struct outbox *out)
+/* Path ID and result of either kind; false: malformed. */
+static bool read_result(const struct msg_header *h, struct bytes body, struct id *path,
+			uint16_t *result)
 {
-	struct msg_route_confirmation m;
-	struct delivery *d;
+	struct msg_route_confirmation rc;
+	struct msg_relay_response rr;
+	bool good;
 
-	if (msg_read_route_confirmation(&m, body.p, body.n) != (long)body.n)
+	if (h->type == TYPE_RELAY_RESPONSE) {
+		good = msg_read_relay_response(&rr, body.p, body.n) == (long)body.n;
+		*path = rr.path;
+		*result = rr.result;
+	} else {
+		good = msg_read_route_confirmation(&rc, body.p, body.n) == (long)body.n;
+		*path = rc.path;
+		*result = rc.result;
+	}
+	return good;
+}
+
+/* What is delivered begins with the Path ID. */
+static bool answers_it(const struct delivery *d, const struct msg_header *h,
+		       const struct id *path)
+{
+	return exchange_is(&d->exchange, h->transaction) &&
+	       (d->exchange.type == TYPE_RELAY_REQUEST) == (h->type == TYPE_RELAY_RESPONSE) &&
+	       memcmp(d->exchange.body, path->b, sizeof path->b) == 0;
+}
+
+enum verdict deliver_confirmed(struct nms *nms, struct now now, struct nms_node *node,
+			       const struct msg_header *h, struct bytes body,
+			       struct outbox *out)
+{
+	struct delivery *d;
+	struct id path;
+	uint16_t result;
+
+	if (!read_result(h, body, &path, &result))
 		return V_DROP_BODY;
 	for (d = node->deliveries; d; d = d->next)
-		if (exchange_is(&d->exchange, transaction))
+		if (answers_it(d, h, &path))
 			break;
 	if (!d)
 		return V_DROP_STATE;
 	unlink_delivery(node, d);
-	report(nms, now, node, d, m.result, out);
+	report(nms, now, node, d, result, out);
 	delivery_free(d);
 	return V_ANSWERED;
+}
+
+static enum exchange_step step(struct delivery *d, struct now now)
+{
+	return now.boot >= d->give_up ? EXCHANGE_GAVE_UP : exchange_step(&d->exchange, now);
 }
 
 void deliver_tick(struct nms *nms, struct now now, struct nms_node *node, struct outbox *out)
@@ -93,7 +132,7 @@ void deliver_tick(struct nms *nms, struct now now, struct nms_node *node, struct
 
 	for (d = node->deliveries; d; d = next) {
 		next = d->next;
-		switch (exchange_step(&d->exchange, now)) {
+		switch (step(d, now)) {
 		case EXCHANGE_WAIT:
 			break;
 		case EXCHANGE_SEND:
@@ -115,7 +154,7 @@ uint64_t deliver_expiry(const struct nms_node *node)
 	uint64_t at = NEVER;
 
 	for (d = node->deliveries; d; d = d->next)
-		at = MIN(at, exchange_expiry(&d->exchange));
+		at = MIN(at, MIN(d->give_up, exchange_expiry(&d->exchange)));
 	return at;
 }
 

@@ -18,6 +18,7 @@ static void take_device(struct nms_node *node, const struct device *d)
 	memcpy(node->ip4, d->ip4, 4);
 	memcpy(node->ip6, d->ip6, 16);
 	strcpy(node->fqdn, d->fqdn);
+	node->kind = d->kind;
 }
 
 static bool may_talk(struct nms *nms, struct now now, const struct id *id, struct device *d)

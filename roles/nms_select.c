@@ -1,30 +1,42 @@
 /*
  * nms_select.c - which path between two nodes.  One worker decides for a pair, whoever asks,
- * so that both asking at once get one path: the responder is told first, and when it has
- * confirmed, the initiator.
+ * so that both asking at once get one path.  By pattern (nms_way.h) one end is the path's
+ * initiator, whichever asked; up to three are told, each after the one before has confirmed:
+ *
+ *   TRS          Relay Request: this path is coming.  Refuses or is silent: another TRS
+ *   responder    Route Direction
+ *   initiator    Route Direction
  */
 #include "roles/nms.h"
-#include "store/config.h"
+#include "roles/nms_way.h"
 #include <stdlib.h>
 
-#define GLARE (100 * MS)		/* a finished selection answers a request this much later */
+#define GLARE (100 * MS)	/* a finished selection answers a request this much later */
 #define STUCK (20 * SEC)	/* an unfinished one older than this is begun anew */
+#define TRS_TRIED 3		/* of one selection at most */
 
-enum selection_state {
-	TELLING_RESPONDER,	/* Route Direction is on its way to the responder */
-	TELLING_INITIATOR,	/* it confirmed; now the initiator is told */
-	DONE,			/* both know */
+enum turn { TO_RELAY, TO_RESPONDER, TO_INITIATOR, DONE };
+
+/* What somebody is told when it is its turn. */
+struct word {
+	struct id to;			/* Node ID */
+	uint8_t type;
+	uint16_t len;
+	uint8_t body[DATAGRAM_MAX];
 };
 
 struct selection {
-	struct link link;			/* by pair */
-	struct id initiator, responder;		/* Node IDs */
-	enum selection_state state;
-	uint64_t since;				/* boot time of this state */
-	uint32_t transaction;			/* of the Direction Request */
-	uint32_t telling;			/* of the Route Direction under way */
-	uint16_t len;				/* Route Direction for the initiator, kept until its turn */
-	uint8_t body[DATAGRAM_MAX];
+	struct link link;		/* by pair */
+	struct id asker, other;		/* Node IDs */
+	bool relay_wanted;
+	enum turn turn;			/* whose it is */
+	uint64_t since;			/* boot time of that */
+	uint32_t transaction;		/* of the Direction Request */
+	uint32_t telling;		/* of the word under way */
+	uint8_t pattern;
+	struct word *word;		/* DONE of them, until all are said */
+	struct id tried[TRS_TRIED];	/* TRS, the newest last */
+	unsigned tried_n;
 };
 
 void pair_id(struct id *pair, const struct id *a, const struct id *b)
@@ -56,6 +68,8 @@ static uint16_t read_end(struct nms *nms, struct now now, const struct id *id, s
 {
 	if (device_by_id(nms->env.store, id, &e->device) != STORE_OK)
 		return REASON_NOT_FOUND;
+	if (e->device.kind == DEVICE_TRS)	/* nobody talks to it but by its own messages */
+		return REASON_NOT_FOUND;
 	if (e->device.disabled)
 		return REASON_DISABLED;
 	if (e->device.key_expiry <= cloud_ms(&nms->cloud, now) ||
@@ -65,100 +79,139 @@ static uint16_t read_end(struct nms *nms, struct now now, const struct id *id, s
 	return 0;
 }
 
-/* Pattern 1: both seen unmapped in this family. */
-static bool direct_by(const struct end *a, const struct end *b, unsigned f)
+static uint8_t families(const struct registration *r)
 {
-	return a->reg.confirmed[f] && b->reg.confirmed[f] && !a->reg.napt[f] && !b->reg.napt[f];
+	return (uint8_t)((r->confirmed[0] ? 1 : 0) | (r->confirmed[1] ? 2 : 0));
 }
 
-static void add_candidate(struct msg_route_direction *m, const struct end *a,
-			  const struct end *b, unsigned f)
-{
-	if (direct_by(a, b, f) && m->candidates_n < ARRAY_SIZE(m->candidates))
-		m->candidates[m->candidates_n++] = address_part(2, &b->reg.mapped[f]);
-}
-
-/* What `to` is told of `peer`; octets, 0 when it does not fit. */
-static size_t describe(const struct msg_route_direction *common, bool initiator,
-		       const struct end *to, const struct end *peer,
-		       uint8_t body[DATAGRAM_MAX])
+/* What `to` is told of `peer`.  False when it does not fit. */
+static bool describe(struct nms *nms, const struct msg_route_direction *common,
+		     const struct end *to, const struct end *peer, const struct nms_relay *relay,
+		     struct word *w)
 {
 	struct msg_route_direction m = *common;
-	size_t n;
 
-	m.initiator = initiator;
+	m.initiator = w->type == TYPE_ROUTE_DIRECTION_I;
 	m.peer_id = peer->device.node_id;
 	memcpy(m.ip4, peer->device.ip4, 4);
 	memcpy(m.ip6, peer->device.ip6, 16);
+	m.families = families(&peer->reg);
+	m.behaviour4 = behaviour_octet(way_behaviour(&peer->reg, 0));
+	m.behaviour6 = behaviour_octet(way_behaviour(&peer->reg, 1));
 	m.certificate = (struct bytes){ peer->device.cert, peer->device.cert_len };
-	add_candidate(&m, to, peer, 1);
-	add_candidate(&m, to, peer, 0);
-	n = msg_write_route_direction(body, DATAGRAM_MAX - MESSAGE_MIN, &m);
+	m.candidates_n = (uint8_t)way_candidates(nms->env.conf, &to->reg, &peer->reg,
+						 relay ? relay->facts.addr : NULL, m.candidates);
+	w->to = to->device.node_id;
+	w->len = (uint16_t)msg_write_route_direction(w->body, DATAGRAM_MAX - MESSAGE_MIN, &m);
 	wipe(&m, sizeof m);
-	return n;
+	return w->len > 0;
 }
 
-static void make_path(struct nms *nms, struct now now, struct msg_route_direction *m)
+/* What the TRS is told: who, and a key that opens no more than its own messages. */
+static void describe_to_relay(const struct msg_route_direction *m, const struct nms_relay *relay,
+			      const struct id *initiator, const struct id *responder,
+			      struct word *w)
 {
-	memset(m, 0, sizeof *m);
-	random_bytes(m->path.b, sizeof m->path.b);
-	random_bytes(m->tunnel_key, sizeof m->tunnel_key);
-	random_bytes(m->temporary_key, sizeof m->temporary_key);
-	m->pattern = 1;
-	m->expiry = cloud_ms(&nms->cloud, now) + nms->env.conf->path_lifetime;
+	struct msg_relay_request r = { .path = m->path, .initiator = *initiator,
+				       .responder = *responder, .expiry = m->expiry };
+	struct tunnel_key tunnel_key;
+	struct relay_key key;
+
+	memcpy(tunnel_key.b, m->tunnel_key, sizeof tunnel_key.b);
+	keys_relay(&key, &tunnel_key, &relay->link.id);
+	memcpy(r.relay_key, key.b, sizeof r.relay_key);
+	w->to = relay->link.id;
+	w->len = (uint16_t)msg_write_relay_request(w->body, sizeof w->body, &r);
+	wipe(&r, sizeof r);
+	wipe(&tunnel_key, sizeof tunnel_key);
+	wipe(&key, sizeof key);
 }
 
-static void refuse_asker(struct nms *nms, struct now now, const struct id *asker,
-			 uint32_t transaction, uint16_t reason, struct outbox *out)
+/* A new path: everybody's word about it.  relay: NULL without one. */
+static bool write_words(struct nms *nms, struct now now, struct selection *s,
+			const struct end *initiator, const struct end *responder,
+			const struct nms_relay *relay)
 {
-	struct nms_note note = { .kind = NMS_REFUSE, .a = *asker, .transaction = transaction,
-				 .reason = reason };
+	struct msg_route_direction m;
+	bool good;
 
-	nms_tell_worker(nms, now, id_owner(asker, nms->env.workers), &note, out);
+	memset(&m, 0, sizeof m);
+	random_bytes(m.path.b, sizeof m.path.b);
+	random_bytes(m.tunnel_key, sizeof m.tunnel_key);
+	random_bytes(m.temporary_key, sizeof m.temporary_key);
+	m.pattern = s->pattern;
+	m.expiry = cloud_ms(&nms->cloud, now) + nms->env.conf->path_lifetime;
+	if (relay) {
+		m.relay = relay->link.id;
+		describe_to_relay(&m, relay, &initiator->device.node_id,
+				  &responder->device.node_id, &s->word[TO_RELAY]);
+	}
+	good = describe(nms, &m, responder, initiator, relay, &s->word[TO_RESPONDER]) &&
+	       describe(nms, &m, initiator, responder, relay, &s->word[TO_INITIATOR]);
+	wipe(&m, sizeof m);
+	return good;
 }
 
-/* s may be gone afterwards: a node that is not there is known at once if it is this worker's. */
-static void tell(struct nms *nms, struct now now, struct selection *s,
-		 const struct id *node, uint8_t type, const uint8_t *body, size_t n,
-		 struct outbox *out)
+static void close_words(struct selection *s)
 {
-	struct nms_note note = { .kind = NMS_TELL, .a = *node, .pair = s->link.id, .type = type,
-				 .len = (uint32_t)n };
-
-	/* the low octet names this worker: the confirmation finds its way back */
-	note.transaction = (random_u32() & ~0xffu) | nms->env.worker;
-	s->telling = note.transaction;
-	memcpy(note.body, body, n);
-	nms_tell_worker(nms, now, id_owner(node, nms->env.workers), &note, out);
-	wipe(&note, sizeof note);
+	if (s->word)
+		wipe(s->word, DONE * sizeof *s->word);
+	free(s->word);
+	s->word = NULL;
 }
 
-static uint16_t decide(struct nms *nms, struct now now, struct selection *s, uint8_t *body,
-		       size_t *n)
+static void open_words(struct selection *s)
+{
+	close_words(s);
+	s->word = calloc(DONE, sizeof *s->word);
+	if (!s->word)
+		abort();
+	s->word[TO_RELAY].type = TYPE_RELAY_REQUEST;
+	s->word[TO_RESPONDER].type = TYPE_ROUTE_DIRECTION_R;
+	s->word[TO_INITIATOR].type = TYPE_ROUTE_DIRECTION_I;
+}
+
+/* The pattern and all words; 0, or the reason why there is no path. */
+static uint16_t plan_path(struct nms *nms, struct now now, struct selection *s,
+			  const struct end *asker, const struct end *other)
+{
+	const struct nms_relay *relay = NULL;
+	struct plan plan;
+
+	if (s->tried_n < TRS_TRIED)
+		relay = relays_choose(nms, now, &asker->reg, &other->reg, s->tried, s->tried_n);
+	plan = way_plan(nms->env.conf, &asker->reg, &other->reg, s->relay_wanted, relay != NULL);
+	if (!plan.pattern)
+		return REASON_NO_RELAY;
+	if (plan.pattern != 3)
+		relay = NULL;
+	s->pattern = plan.pattern;
+	s->turn = relay ? TO_RELAY : TO_RESPONDER;
+	if (relay)
+		s->tried[s->tried_n++] = relay->link.id;
+	open_words(s);
+	return write_words(nms, now, s, plan.other_begins ? other : asker,
+			   plan.other_begins ? asker : other, relay) ? 0 : REASON_INTERNAL;
+}
+
+static uint16_t decide(struct nms *nms, struct now now, struct selection *s)
 {
 	struct end *asker = calloc(2, sizeof *asker), *other = asker + 1;
-	struct msg_route_direction path;
 	uint16_t reason;
 
 	if (!asker)
 		abort();
-	reason = read_end(nms, now, &s->initiator, asker);
+	reason = read_end(nms, now, &s->asker, asker);
 	if (!reason)
-		reason = read_end(nms, now, &s->responder, other);
-	if (!reason && !direct_by(asker, other, 0) && !direct_by(asker, other, 1))
-		reason = REASON_NO_PATH;
-	if (!reason) {
-		make_path(nms, now, &path);
-		*n = describe(&path, false, other, asker, body);
-		s->len = (uint16_t)describe(&path, true, asker, other, s->body);
-		if (!*n || !s->len)
-			reason = REASON_INTERNAL;
-		wipe(&path, sizeof path);
-	}
+		reason = read_end(nms, now, &s->other, other);
+	if (!reason)
+		reason = plan_path(nms, now, s, asker, other);
 	wipe(asker, 2 * sizeof *asker);
 	free(asker);
 	return reason;
 }
+
+/* ---- telling ---- */
 
 static struct selection *find(struct nms *nms, const struct id *pair)
 {
@@ -168,71 +221,117 @@ static struct selection *find(struct nms *nms, const struct id *pair)
 static void drop(struct nms *nms, struct selection *s)
 {
 	table_remove(&nms->selections, &s->link);
+	close_words(s);
 	wipe(s, sizeof *s);
 	free(s);
+}
+
+static void refuse_asker(struct nms *nms, struct now now, const struct selection *s,
+			 uint16_t reason, struct outbox *out)
+{
+	struct nms_note note = { .kind = NMS_REFUSE, .a = s->asker, .reason = reason,
+				 .transaction = s->transaction };
+
+	nms_tell_worker(nms, now, id_owner(&s->asker, nms->env.workers), &note, out);
+}
+
+/* s may be gone afterwards: a node that is not there is known at once if it is this worker's. */
+static void tell(struct nms *nms, struct now now, struct selection *s, struct outbox *out)
+{
+	struct word *w = &s->word[s->turn];
+	struct nms_note note = { .kind = NMS_TELL, .a = w->to, .pair = s->link.id,
+				 .type = w->type, .len = w->len };
+
+	/* the low octet names this worker: the confirmation finds its way back */
+	note.transaction = (random_u32() & ~0xffu) | nms->env.worker;
+	s->telling = note.transaction;
+	s->since = now.boot;
+	memcpy(note.body, w->body, w->len);
+	wipe(w->body, sizeof w->body);
+	nms_tell_worker(nms, now, id_owner(&note.a, nms->env.workers), &note, out);
+	wipe(&note, sizeof note);
+}
+
+/* Decides and tells the first.  s may be gone afterwards. */
+static void begin(struct nms *nms, struct now now, struct selection *s, struct outbox *out)
+{
+	uint16_t reason = decide(nms, now, s);
+
+	if (!reason) {
+		tell(nms, now, s, out);
+		return;
+	}
+	refuse_asker(nms, now, s, reason, out);
+	drop(nms, s);
+}
+
+static struct selection *anew(struct nms *nms, const struct id *pair)
+{
+	struct selection *s = find(nms, pair);
+
+	if (s)
+		drop(nms, s);
+	s = calloc(1, sizeof *s);
+	if (!s)
+		abort();
+	s->link.id = *pair;
+	table_add(&nms->selections, &s->link);
+	return s;
 }
 
 void select_want(struct nms *nms, struct now now, const struct nms_note *want,
 		 struct outbox *out)
 {
-	uint8_t body[DATAGRAM_MAX];
 	struct selection *s;
 	struct id pair;
-	uint16_t reason;
-	size_t n = 0;
 
 	pair_id(&pair, &want->a, &want->b);
 	s = find(nms, &pair);
 	/* under way, or just done: the asker is told as one of the two ends */
-	if (s && now.boot - s->since < (s->state == DONE ? GLARE : STUCK))
+	if (s && now.boot - s->since < (s->turn == DONE ? GLARE : STUCK))
 		return;
-	if (!s) {
-		s = calloc(1, sizeof *s);
-		if (!s)
-			abort();
-		s->link.id = pair;
-		table_add(&nms->selections, &s->link);
-	}
-	s->initiator = want->a;
-	s->responder = want->b;
+	s = anew(nms, &pair);
+	s->asker = want->a;
+	s->other = want->b;
 	s->transaction = want->transaction;
-	s->state = TELLING_RESPONDER;
+	s->relay_wanted = want->relay;
+	begin(nms, now, s, out);
+}
+
+static void advance(struct nms *nms, struct now now, struct selection *s, struct outbox *out)
+{
+	s->turn++;
 	s->since = now.boot;
-	reason = decide(nms, now, s, body, &n);
-	if (reason) {
-		refuse_asker(nms, now, &want->a, want->transaction, reason, out);
-		drop(nms, s);
+	if (s->turn != DONE) {
+		tell(nms, now, s, out);
 		return;
 	}
-	tell(nms, now, s, &s->responder, TYPE_ROUTE_DIRECTION_R, body, n, out);
-	wipe(body, sizeof body);
+	close_words(s);
+	nms->paths++;
+	nms->patterns[s->pattern]++;
 }
 
 void select_told(struct nms *nms, struct now now, const struct nms_note *told,
 		 struct outbox *out)
 {
 	struct selection *s = find(nms, &told->pair);
-	uint8_t body[DATAGRAM_MAX];
 
 	/* a late word about a path that another one has replaced says nothing about that one */
-	if (!s || told->transaction != s->telling)
+	if (!s || s->turn == DONE || told->transaction != s->telling ||
+	    !id_equal(&told->a, &s->word[s->turn].to))
 		return;
-	if (told->reason) {
+	if (!told->reason) {
+		advance(nms, now, s, out);
+	} else if (s->turn == TO_RELAY) {
+		if (told->reason == REASON_OFFLINE)
+			relays_silent(nms, &told->a);
+		begin(nms, now, s, out);
+	} else {
 		nms->gave_up++;
-		if (id_equal(&told->a, &s->responder))
-			refuse_asker(nms, now, &s->initiator, s->transaction, told->reason, out);
+		/* an asker that refuses or is silent need not be told */
+		if (!id_equal(&told->a, &s->asker))
+			refuse_asker(nms, now, s, told->reason, out);
 		drop(nms, s);
-	} else if (s->state == TELLING_RESPONDER && id_equal(&told->a, &s->responder)) {
-		s->state = TELLING_INITIATOR;
-		s->since = now.boot;
-		memcpy(body, s->body, s->len);
-		wipe(s->body, sizeof s->body);
-		tell(nms, now, s, &s->initiator, TYPE_ROUTE_DIRECTION_I, body, s->len, out);
-		wipe(body, sizeof body);
-	} else if (s->state == TELLING_INITIATOR && id_equal(&told->a, &s->initiator)) {
-		s->state = DONE;
-		s->since = now.boot;
-		nms->paths++;
 	}
 }
 
@@ -246,13 +345,19 @@ struct forgetting {
 	struct outbox *out;
 };
 
-/* It lost the path this selection made: the other end learns that before it notices silence. */
+/*
+ * It lost the path this selection made: the other end learns that before it notices silence.
+ * Said once: who misses it finds out by that silence.  Only nodes that still use the path ask
+ * for a new one, so a restart of a busy node makes no storm.
+ */
 static void tell_other_end(const struct forgetting *f, const struct selection *s)
 {
-	bool first = id_equal(f->node, &s->initiator);
-	struct nms_note note = { .kind = NMS_LOST, .a = first ? s->responder : s->initiator,
-				 .b = *f->node };
+	struct nms_note note = { .kind = NMS_SAY, .type = TYPE_PATH_LOST,
+				 .transaction = random_u32() };
+	struct msg_path_lost m = { .peer_id = *f->node };
 
+	note.a = id_equal(f->node, &s->asker) ? s->other : s->asker;
+	note.len = (uint32_t)msg_write_path_lost(note.body, sizeof note.body, &m);
 	nms_tell_worker(f->nms, f->now, id_owner(&note.a, f->nms->env.workers), &note, f->out);
 }
 
@@ -261,12 +366,12 @@ static void forget_one(void *arg, struct link *link)
 	struct selection *s = LINK_OWNER(link, struct selection, link);
 	struct forgetting *f = arg;
 
-	if (f->node && !id_equal(f->node, &s->initiator) && !id_equal(f->node, &s->responder))
+	if (f->node && !id_equal(f->node, &s->asker) && !id_equal(f->node, &s->other))
 		return;
 	/* the other end came anew in the midst of it: the asker may ask again, and must not wait */
-	if (f->node && s->state != DONE && id_equal(f->node, &s->responder))
-		refuse_asker(f->nms, f->now, &s->initiator, s->transaction, REASON_OFFLINE, f->out);
-	if (f->is_back && s->state == DONE)
+	if (f->node && s->turn != DONE && id_equal(f->node, &s->other))
+		refuse_asker(f->nms, f->now, s, REASON_OFFLINE, f->out);
+	if (f->is_back && s->turn == DONE)
 		tell_other_end(f, s);
 	drop(f->nms, s);
 }
@@ -289,7 +394,7 @@ static void sweep_one(void *arg, struct link *link)
 	struct selection *s = LINK_OWNER(link, struct selection, link);
 	struct sweeping *w = arg;
 
-	if (w->now.boot - s->since >= (s->state == DONE ? GLARE : STUCK))
+	if (w->now.boot - s->since >= (s->turn == DONE ? GLARE : STUCK))
 		drop(w->nms, s);
 }
 

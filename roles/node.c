@@ -3,6 +3,7 @@
  *
  *   login.c      TLS to the AS: name, addresses, Common Key, certificate
  *   register.c   the NMS: where we are, kept fresh
+ *   vantage.c    how the NAPT in front of us behaves (node_vantage.c)
  *   dns.c        names of the overlay, asked of the NMS (node_peers.c)
  *   TUN  -> node_peers.c -> node_paths.c -> tunnel.c -> UDP
  *   UDP  -> here -> node_paths.c -> tunnel.c -> TUN
@@ -84,6 +85,13 @@ static void on_note(struct node *n, struct now now, unsigned worker, struct node
 	case NODE_CLOSE:
 		paths_close(n, now, &note->path, out);
 		break;
+	case NODE_HERE:
+		if (note->len == sizeof n->here)
+			memcpy(&n->here, note->body, sizeof n->here);
+		break;
+	case NODE_EXPLAIN:
+		why_explain(n, now, &note->path, out);
+		break;
 	default:
 		peers_note(n, now, worker, note, out);
 		break;
@@ -100,8 +108,10 @@ static void from_worker(struct node *n, struct now now, const struct note *note,
 	memcpy(&m, note->data.p, sizeof m);
 	if (m.len != note->data.n - sizeof m)
 		return;
-	if (m.kind == NODE_HELLO && n->known)
+	if (m.kind == NODE_HELLO && n->known) {
 		login_tell(n, now, note->worker, out);
+		why_tell_here(n, now, note->worker, out);
+	}
 	/* a packet is sealed where it lies: in scratch with headroom, until the flush */
 	out_need(out, 8);
 	m.body = out_space(out, m.len);
@@ -169,9 +179,12 @@ static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, si
 	if (v != V_PASSED)
 		return v;
 	/* signalling is the agent's, a path its owner's */
-	owner = type_key(h.type) == KEY_COMMON ? 0 : id_owner(&h.id, n->env.workers);
+	owner = type_key(h.type) == KEY_COMMON || napt_is_for(n, &h) ? 0 :
+		id_owner(&h.id, n->env.workers);
 	if (owner != n->env.worker)
 		return hand_over(n, now, owner, p, len, from, to, ecn, out);
+	if (napt_is_for(n, &h))
+		return napt_input(n, now, p, len, &h, &x, from);
 	if (type_key(h.type) != KEY_COMMON)
 		return paths_input(n, now, p, len, &h, &x, from, to, ecn, out);
 	if (!n->registering || !id_equal(&h.id, &n->node_id))
@@ -180,6 +193,9 @@ static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, si
 	v = registrar_input(&n->registrar, now, p, len, &h, &x, from, to, &body, out);
 	if (!ready && registrar_ready(&n->registrar))
 		nms_hurry(n, now, out);
+	why_tick(n, now, out);
+	if (v == V_PASSED)
+		v = napt_signal(n, now, &h, body);
 	return v == V_PASSED ? peers_signal(n, now, &h, body, out) : v;
 }
 
@@ -261,6 +277,9 @@ static void ring(struct node *n, struct now now, struct timer *t, struct outbox 
 	case ALARM_PING:
 		status_alarm(n, now, TIMER_OWNER(a, struct ping, alarm), out);
 		break;
+	case ALARM_INQUIRY:
+		why_alarm(n, now, TIMER_OWNER(a, struct inquiry, alarm), out);
+		break;
 	}
 }
 
@@ -274,11 +293,13 @@ static void tick_agent(struct node *n, struct now now, struct outbox *out)
 	login_tick(&n->login, now, cloud_ms(&n->cloud, now) / 1000, out);
 	if (n->registering) {
 		registrar_tick(&n->registrar, now, out);
+		napt_tick(n, now, out);
 		login_if_lost(n, now, out);
 	}
 	if (now.boot >= n->tun_again)
 		login_ask_master(n, PRIV_TUN_UP, out);
 	dns_tick(n->dns, now, out);
+	why_tick(n, now, out);
 }
 
 static void node_tick(void *self, struct now now, struct outbox *out)
@@ -306,7 +327,9 @@ static uint64_t node_expiry(const void *self)
 		return at;
 	at = MIN(at, MIN(n->relogin, n->tun_again));
 	at = MIN(at, MIN(login_expiry(&n->login), dns_expiry(n->dns)));
-	return n->registering ? MIN(at, registrar_expiry(&n->registrar)) : at;
+	if (n->registering)
+		at = MIN(at, MIN(registrar_expiry(&n->registrar), napt_expiry(n)));
+	return at;
 }
 
 /* ---- beginning and end ---- */
@@ -333,6 +356,7 @@ static bool open_agent(struct node *n, char *err)
 		return false;
 	table_init(&n->peers4);
 	table_init(&n->peers6);
+	napt_open(n);
 	n->dns = dns_new(&node_dns_ops, n, DNS_HANDLES);
 	resolver_upstream(n);
 	n->relogin = n->env.start.boot;
@@ -375,6 +399,7 @@ static void node_close(void *self)
 		dns_free(n->dns);
 	}
 	login_free(&n->login);
+	napt_close(n);
 	registrar_free(&n->registrar);
 	trust_free(n->trust);
 	timers_free(&n->timers);

@@ -151,6 +151,14 @@ static bool is_empty(const struct config *c, const struct key *k)
 	return k->kind == KEY_STRING ? !*member : ((const struct address_list *)member)->n == 0;
 }
 
+/* A relay beside the AS is given what it needs, unless it names an account of its own. */
+static bool is_needed(const struct config *c, const struct key *k)
+{
+	uint32_t without = (c->roles & ROLE_AS) && !*c->trs_account ? ROLE_TRS : 0;
+
+	return k->role & c->roles & ~without;
+}
+
 static void check_required(struct load *l)
 {
 	char name[CONFIG_NAME];
@@ -159,7 +167,7 @@ static void check_required(struct load *l)
 	for (i = 0; i < ARRAY_SIZE(table); i++) {
 		const struct key *k = &table[i];
 
-		if ((k->role & l->c->roles) && !l->refused[i] && is_empty(l->c, k))
+		if (is_needed(l->c, k) && !l->refused[i] && is_empty(l->c, k))
 			config_say(l, place_of(l, i),
 				   "role %s needs '%s': add '%s:' under '%s:' (%s)",
 				   config_role_name(k->role), config_name(name, k), k->name,

@@ -19,7 +19,7 @@ struct address_list {
 };
 
 /* Bits of roles. */
-enum { ROLE_NODE = 1, ROLE_AS = 2, ROLE_NMS = 4 };
+enum { ROLE_NODE = 1, ROLE_AS = 2, ROLE_NMS = 4, ROLE_TRS = 8 };
 
 struct config {
 #define SECTION(name, text)
@@ -59,7 +59,7 @@ void config_defaults(struct config *c);
  * errors; c is complete only when it is 0.
  */
 int config_load(struct config *c, const char *file, uint32_t roles, FILE *errors);
-/* Role bits of a word: "node", "as", "nms", "all"; 0 if unknown. */
+/* Role bits of a word: "node", "as", "nms", "trs", "all"; 0 if unknown. */
 uint32_t config_role(const char *word);
 /*
  * The first line of a password file, 1 to 256 octets without its end, into out; its length in

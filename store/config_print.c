@@ -186,7 +186,8 @@ void config_print_example(FILE *out)
 	wrap(out, "# ", "Every key of cyphonic.yaml(5). A line that begins with '#key:' shows the default: "
 	     "remove the '#' to change it. As it stands, this is for a lab where one host runs "
 	     "every service: put that host's address behind 'nms:'. A node's file has 'role: node' "
-	     "and four keys of the section 'node'; those have samples here, no defaults.");
+	     "and four keys of the section 'node', that of a relay on a host of its own 'role: trs' and "
+	     "five keys of the section 'trs'; those have samples here, no defaults.");
 	for (k = config_table(); k->kind != KEY_TABLE_END; k++) {
 		bool first = k > config_table() && k[-1].kind == KEY_SECTION;
 

@@ -41,7 +41,7 @@ struct key {
 /* The rows in the order of config.def, the last of kind KEY_TABLE_END. */
 const struct key *config_table(void);
 
-#define CONFIG_ROWS 64		/* at least as many as there are rows */
+#define CONFIG_ROWS 96		/* at least as many as there are rows */
 
 #define CONFIG_MESSAGE 640	/* room for one error message */
 #define CONFIG_NAME 48		/* room for config_name() */

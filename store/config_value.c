@@ -365,7 +365,8 @@ static bool enum_value(uint8_t *to, const struct key *k, const char *text, char 
 }
 
 static const struct { char name[5]; uint32_t bits; } roles[] = {
-	{ "node", ROLE_NODE }, { "as", ROLE_AS }, { "nms", ROLE_NMS }, { "all", ROLE_AS | ROLE_NMS }
+	{ "node", ROLE_NODE }, { "as", ROLE_AS }, { "nms", ROLE_NMS }, { "trs", ROLE_TRS },
+	{ "all", ROLE_AS | ROLE_NMS | ROLE_TRS }
 };
 
 uint32_t config_role(const char *word)
@@ -390,7 +391,7 @@ const char *config_role_name(uint32_t bits)
 static bool role_value(uint32_t *to, const struct key *k, const char *text, char *err)
 {
 	if (!config_role(text))
-		return refuse(err, k, text, "must be one of node|as|nms|all");
+		return refuse(err, k, text, "must be one of node|as|nms|trs|all");
 	*to |= config_role(text);
 	return true;
 }

@@ -22,7 +22,7 @@ static void put_word(FILE *out, const char *names, unsigned index)
 
 static void put_roles(FILE *out, uint32_t bits)
 {
-	static const char *const name[] = { "node", "as", "nms" };
+	static const char *const name[] = { "node", "as", "nms", "trs" };
 	const char *comma = "[";
 	unsigned i;
 

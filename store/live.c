@@ -119,6 +119,31 @@ static void addr_fields(struct record *r, struct addr *a)
 	record_u32(r, &a->scope);
 }
 
+static void relay_fields(struct record *r, struct relay_report *t)
+{
+	record_u8(r, &t->known);
+	if (!t->known)
+		return;
+	record_u8(r, &t->draining);
+	record_u16(r, &t->other_port);
+	record_octets(r, t->region, sizeof t->region);
+}
+
+static void route_fields(struct record *r, struct registration *g)
+{
+	unsigned i;
+
+	record_octets(r, g->behaviour, sizeof g->behaviour);
+	record_u8(r, &g->rtt_n);
+	if (g->rtt_n > ARRAY_SIZE(g->rtt))
+		r->bad = true;
+	for (i = 0; !r->bad && i < g->rtt_n; i++) {
+		record_octets(r, g->rtt[i].trs.b, sizeof g->rtt[i].trs.b);
+		record_u32(r, &g->rtt[i].rtt);
+	}
+	relay_fields(r, &g->relay);
+}
+
 static void registration_fields(struct record *r, struct registration *g)
 {
 	unsigned i;
@@ -136,6 +161,9 @@ static void registration_fields(struct record *r, struct registration *g)
 		r->bad = true;
 	for (i = 0; !r->bad && i < g->real_n; i++)
 		addr_fields(r, &g->real[i]);
+	/* a version that knew of no NAPTs ends here: the same boot may have its records still */
+	if (record_left(r))
+		route_fields(r, g);
 }
 
 enum store_result live_read(struct store *s, struct record *r, struct registration *g)

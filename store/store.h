@@ -126,6 +126,21 @@ enum store_result device_addresses(struct store *s, const uint8_t net4[4], uint8
 
 /* ---- registrations: live ---- */
 
+#define REGISTRATION_RTTS 4
+
+struct trs_rtt {
+	struct id trs;			/* Node ID */
+	uint32_t rtt;			/* us */
+};
+
+/* What a TRS said in its newest Relay Report, as far as it changes seldom. */
+struct relay_report {
+	uint8_t known;			/* 0: none came, the rest is zero */
+	uint8_t draining;
+	uint16_t other_port;
+	uint8_t region[16];		/* zero octets behind */
+};
+
 struct registration {
 	struct id node_id;
 	uint64_t boot;			/* the node's random number of this run */
@@ -135,6 +150,10 @@ struct registration {
 	uint8_t napt[2];		/* mapped differs from every real one */
 	uint8_t real_n;
 	struct addr real[4];		/* the node's own view */
+	uint8_t behaviour[2];		/* of its NAPT or firewall by family, octets of net/proto/napt.h */
+	uint8_t rtt_n;
+	struct trs_rtt rtt[REGISTRATION_RTTS];	/* how far each TRS is from it */
+	struct relay_report relay;	/* of a TRS */
 };
 
 /* Own environment; one commit for all puts between live_begin() and live_end(), or none of them. */

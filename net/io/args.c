@@ -1,6 +1,7 @@
 /* args.c - reads the command line by a table. */
 #include "net/io/args.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 #define FAR 3			/* typing errors from which on it is another word */
 
@@ -161,5 +162,20 @@ bool args_fit(const struct args *a, const char *verb)
 			cy_log(LOG_ERROR_, "--%s is for %s only", a->option[i].name, a->option[i].verbs);
 			return false;
 		}
+	return true;
+}
+
+bool args_seconds(const struct args *a, unsigned option, double *seconds)
+{
+	const char *text = a->value[option];
+	char *end;
+
+	if (!text)
+		return true;
+	*seconds = strtod(text, &end);
+	if (*end || !(*seconds >= 0.1 && *seconds <= 3600)) {
+		cy_log(LOG_ERROR_, "--%s=%.40s: seconds, from 0.1 to 3600", a->option[option].name, text);
+		return false;
+	}
 	return true;
 }

@@ -30,6 +30,8 @@ struct args {
 bool args_read(struct args *a, int argc, char **argv);
 /* False, and said, when an option was given that is not for this verb. */
 bool args_fit(const struct args *a, const char *verb);
+/* Seconds from an option, if it was given; false, and said, when it is no such number. */
+bool args_seconds(const struct args *a, unsigned option, double *seconds);
 
 /* The candidate so far for what a mistyped word meant; start with { .word = ... }. */
 struct guess {

@@ -226,7 +226,7 @@ static int verdict_of(json_t *workers)
 
 		silent |= json_object_get(worker, "error") != NULL;
 		stranger |= agent && says(worker, "state", "logging in");
-		ill |= (agent && !says(worker, "state", "ready")) ||
+		ill |= (agent && !says(worker, "state", "ready") && !says(worker, "state", "draining")) ||
 		       json_is_false(json_object_get(worker, "ready"));
 	}
 	return silent ? 1 : stranger ? 3 : ill ? 4 : 0;

@@ -96,7 +96,7 @@ static void own_signals(void)
 /* The last thing before it works: from here on it can do what its work needs, and no more. */
 static void enter_sandbox(const struct house *h, unsigned self)
 {
-	bool node = self < h->count && h->conf->roles & ROLE_NODE;
+	bool node = self < h->count && h->conf->roles & (ROLE_NODE | ROLE_TRS);
 	struct sandbox s = {
 		.who = is_reporter(h, self) ? SANDBOX_REPORTER : is_helper(h, self) ? SANDBOX_HELPER :
 		       SANDBOX_WORKER | node * SANDBOX_NODE,
@@ -113,7 +113,8 @@ static void enter_sandbox(const struct house *h, unsigned self)
 		return;
 	}
 	if (node)
-		s.read[0] = sandbox_reach(password, h->conf->node_password);
+		s.read[0] = sandbox_reach(password, h->conf->roles & ROLE_TRS ?
+					  h->conf->trs_password : h->conf->node_password);
 	sandbox_enter(&s, &state);
 	if (news)
 		cy_log(state.seccomp && state.landlock ? LOG_INFO : LOG_WARN, "sandbox: %s",

@@ -99,7 +99,7 @@ static void option_values(const struct usage *c, FILE *out, const char *files, c
 		if (wants_file(o->arg))
 			fputs(files, out);
 		else if (strcmp(o->arg, "ROLES") == 0)
-			fprintf(out, words, "as nms node all");
+			fprintf(out, words, "as nms trs node all");
 		else if (*choice(text, o->arg))
 			fprintf(out, words, text);
 		else
@@ -254,7 +254,7 @@ static void fish_option(const struct option_row *o, FILE *out)
 		fprintf(out, " -n '__fish_seen_subcommand_from %s'", o->verbs);
 	if (wants_file(o->arg))
 		fputs(" -r -F", out);
-	else if (o->arg && *choice(text, strcmp(o->arg, "ROLES") == 0 ? "as|nms|node|all" : o->arg))
+	else if (o->arg && *choice(text, strcmp(o->arg, "ROLES") == 0 ? "as|nms|trs|node|all" : o->arg))
 		fprintf(out, " -x -a '%s'", text);
 	else if (o->arg)
 		fputs(" -x", out);

@@ -238,6 +238,36 @@ static bool open_nms(struct worker_setup *w, struct config *conf, uint8_t role, 
 	return open_any(w, want, err);
 }
 
+/* A second port is a help: without it the relay still relays. */
+static bool open_stun(struct worker_setup *w, struct config *conf, uint8_t role, char *err)
+{
+	struct want want = {
+		.key = "trs.stun-port", .port = PORT_STUN, .steered = true, .role = role,
+		.at.port = (uint16_t)conf->trs_stun_port,
+	};
+
+	if (!conf->trs_stun_port)
+		return true;
+	for (want.at.family = 4; want.at.family <= 6; want.at.family += 2)
+		if (!is_left(&want) && !probe(&want) && !host_lacks(errno)) {
+			refuse(err, &want);
+			cy_log(LOG_WARN, "going on without a second port: %s", err);
+			conf->trs_stun_port = 0;
+			return true;
+		}
+	return open_any(w, want, err);
+}
+
+static bool open_trs(struct worker_setup *w, struct config *conf, uint8_t role, char *err)
+{
+	struct want want = {
+		.key = "trs.port", .port = PORT_MAIN, .steered = true, .gro = true, .role = role,
+		.at.port = (uint16_t)conf->trs_port,
+	};
+
+	return open_any(w, want, err) && open_stun(w, conf, role, err);
+}
+
 /* A port free in both families, as far as the host has them: the wish if possible. */
 static uint16_t free_port(struct want want, uint16_t wish)
 {
@@ -303,6 +333,7 @@ bool doors_open(struct worker_setup *w, struct config *conf, char *err)
 	} house[] = {
 		{ ROLE_AS, open_as },
 		{ ROLE_NMS, open_nms },
+		{ ROLE_TRS, open_trs },
 		{ ROLE_NODE, open_node },
 	};
 	unsigned i, k;

@@ -16,7 +16,9 @@
  * Fills door[] of all w[0].count workers from their roles and the configuration:
  *	as	PORT_AS, TCP, a socket per worker on each address
  *	nms	PORT_MAIN, UDP, IPv4 and IPv6, a socket per worker, steered by ID
- *	node	the same; a taken port is replaced by a free one, written back to conf->node_port;
+ *	trs	the same, with GRO; PORT_STUN likewise, which is done without if the port is taken:
+ *		conf->trs_stun_port is then 0
+ *	node	as nms, with GRO; a taken port is replaced by a free one, written back to conf->node_port;
  *		PORT_DNS, UDP and TCP, worker 0 alone
  * A host without IPv6 (or IPv4) is normal where no address was asked for by name.  False
  * with a line in err (256); what was opened so far stays open, the process is about to end.

@@ -4,8 +4,10 @@
  */
 #include "net/io/keep.h"
 #include "net/io/loop.h"
+#include "net/io/master.h"
 #include "net/io/owner.h"
 #include "store/keep.h"
+#include "store/store.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -213,4 +215,27 @@ int keep_restore(const struct config *conf, const char *file, bool force, bool j
 	else
 		cy_log(LOG_ERROR_, "nothing was restored: %s", done.err);
 	return done.good ? 0 : 1;
+}
+
+/* The database belongs to the daemon's user, and so must all that is written into it. */
+struct store *keep_store(const struct config *conf, char *err)
+{
+	bool running = keep_daemon(conf->state) != 0;
+	struct owner owner;
+	uint8_t boot_id[16];
+
+	/* root makes sure of it each time: a daemon may just be making the directory */
+	if ((geteuid() == 0 || access(conf->state, F_OK) != 0) &&
+	    !(owner_find(&owner, conf->user, err) && owner_dir(conf->state, &owner, 0700, err)))
+		return NULL;
+	if (!owner_of(&owner, conf->state, err) || !owner_become(&owner, err))
+		return NULL;
+	/* a running daemon had it checked */
+	if (!running && !store_sound(conf->state, err))
+		return NULL;
+	if (!master_boot_id(boot_id)) {
+		snprintf(err, ERR, "cannot read /proc/sys/kernel/random/boot_id");
+		return NULL;
+	}
+	return store_open(conf->state, STORE_WRITE, 0, 0, boot_id, err);
 }

@@ -5,6 +5,7 @@
  * in routes to virtual ranges nobody else uses, or in a refusal.
  */
 #include "net/io/priv.h"
+#include "store/config.h"
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
@@ -431,4 +432,24 @@ void priv_serve(const char *tun, uint16_t max_mtu, const struct priv_request *q,
 		tun_down(&n);
 	if (n.nl)
 		mnl_socket_close(n.nl);
+}
+
+bool priv_ranges_free(const char *tun, const struct prefix *v4, const struct prefix *v6, char *text,
+		      size_t room)
+{
+	static const struct priv_request up = { .kind = PRIV_TUN_UP };
+	struct priv_answer a = { .failed = 0 };
+	struct net n = { .name = "this computer", .q = &up, .a = &a, .tun = if_nametoindex(tun) };
+
+	n.range[0] = range_of(v4->family, v4->ip, v4->bits);
+	n.range[1] = range_of(v6->family, v6->ip, v6->bits);
+	n.nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!n.nl || mnl_socket_bind(n.nl, 0, MNL_SOCKET_AUTOPID) < 0)
+		refuse(&n, (uint32_t)errno, "list the addresses of");
+	else
+		look_around(&n);
+	if (n.nl)
+		mnl_socket_close(n.nl);
+	snprintf(text, room, "%s", a.text);
+	return !a.failed;
 }

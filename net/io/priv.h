@@ -15,6 +15,14 @@
 void priv_serve(const char *tun, uint16_t max_mtu, const struct priv_request *q,
 		struct priv_answer *a);
 
+struct prefix;
+/*
+ * Whether no other interface than `tun`, which need not exist, has addresses or routes on these
+ * ranges, of family 4 and 6 (0: none).  Else text says who, and the remedy.
+ */
+bool priv_ranges_free(const char *tun, const struct prefix *v4, const struct prefix *v6, char *text,
+		      size_t room);
+
 /* What is wrong in a request to make something up, or NULL; for every kind. */
 const char *priv_wrong(const struct priv_request *q, uint16_t max_mtu);
 

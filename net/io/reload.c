@@ -16,7 +16,10 @@ static const size_t at_once[] = {
 	offsetof(struct config, node_as), offsetof(struct config, node_password),
 	offsetof(struct config, node_upstream), offsetof(struct config, node_cipher),
 	offsetof(struct config, node_rekey), offsetof(struct config, node_rekey_packets),
-	offsetof(struct config, node_idle),
+	offsetof(struct config, node_idle), offsetof(struct config, trs_region),
+	offsetof(struct config, trs_path_rate), offsetof(struct config, trs_node_rate),
+	offsetof(struct config, trs_paths), offsetof(struct config, trs_capacity),
+	offsetof(struct config, node_stun), offsetof(struct config, node_keepalive),
 };
 
 static bool applies(size_t offset)

@@ -38,13 +38,20 @@ static void of_as(struct sheet *s, json_t *as)
 	sheet_add(s, M_AS_CONNECTIONS, number(as, "connections"), NULL, NULL);
 }
 
-static void of_nms(struct sheet *s, json_t *nms)
+static void of_trs(struct sheet *s, json_t *trs)
 {
-	sheet_add(s, M_REGISTRATIONS, number(nms, "nodes"), NULL, NULL);
-	sheet_add(s, M_SELECTIONS, number(nms, "selections"), NULL, NULL);
-	sheet_add(s, M_DIRECTIONS, number(nms, "paths"), "told", NULL);
-	sheet_add(s, M_DIRECTIONS, number(nms, "refusals"), "refused", NULL);
-	sheet_add(s, M_DIRECTIONS, number(nms, "undelivered"), "undelivered", NULL);
+	sheet_add(s, M_RELAY_PATHS, number(trs, "bound"), "bound", NULL);
+	sheet_add(s, M_RELAY_PATHS, number(trs, "paths") - number(trs, "bound"), "waiting", NULL);
+	sheet_add(s, M_RELAY_REQUESTS, number(trs, "opened"), "opened", NULL);
+	sheet_add(s, M_RELAY_REQUESTS, number(trs, "refused"), "refused", NULL);
+	sheet_add(s, M_RELAY_PACKETS, number(trs, "packets_relayed"), NULL, NULL);
+	sheet_add(s, M_RELAY_BYTES, number(trs, "octets_relayed"), NULL, NULL);
+	if (!truth(trs, "agent"))
+		return;
+	sheet_add(s, M_RELAY_READY, strcmp(text(trs, "state"), "ready") == 0 ||
+		  truth(trs, "draining"), NULL, NULL);
+	sheet_add(s, M_RELAY_DRAINING, truth(trs, "draining"), NULL, NULL);
+	sheet_add(s, M_RELAY_LOAD, number(trs, "load"), NULL, NULL);
 }
 
 /* How many of a list are in each state; every state is there. */
@@ -60,6 +67,23 @@ static void states(struct sheet *s, enum metric m, json_t *list, const char *con
 			n += strcmp(text(one, "state"), *state) == 0;
 		sheet_add(s, m, n, *state, NULL);
 	}
+}
+
+static void of_nms(struct sheet *s, json_t *nms)
+{
+	static const char *const state[] = { "ready", "draining", "silent", NULL };
+	static const char *const pattern[] = { "1", "2", "3" };
+	size_t i;
+
+	sheet_add(s, M_REGISTRATIONS, number(nms, "nodes"), NULL, NULL);
+	sheet_add(s, M_SELECTIONS, number(nms, "selections"), NULL, NULL);
+	sheet_add(s, M_DIRECTIONS, number(nms, "paths"), "told", NULL);
+	sheet_add(s, M_DIRECTIONS, number(nms, "refusals"), "refused", NULL);
+	sheet_add(s, M_DIRECTIONS, number(nms, "undelivered"), "undelivered", NULL);
+	for (i = 0; i < ARRAY_SIZE(pattern); i++)
+		sheet_add(s, M_PATTERNS, json_number_value(json_array_get(part(nms, "patterns"), i)),
+			  pattern[i], NULL);
+	states(s, M_RELAYS, part(nms, "relays"), state);
 }
 
 static void of_agent(struct sheet *s, json_t *node)
@@ -114,6 +138,8 @@ static void of_worker(struct sheet *s, const char *role, json_t *worker)
 		of_as(s, worker);
 	else if (strcmp(role, "nms") == 0)
 		of_nms(s, worker);
+	else if (strcmp(role, "trs") == 0)
+		of_trs(s, worker);
 	else if (strcmp(role, "node") == 0)
 		of_node(s, worker);
 }

@@ -48,7 +48,32 @@ static const char *octets(char out[16], json_int_t n)
 	return out;
 }
 
-/* ---- a node ---- */
+/* ---- a node; a relay registers like one ---- */
+
+static void show_way(FILE *out, json_t *way)
+{
+	bool on = json_is_true(json_object_get(way, "registered"));
+
+	fprintf(out, "  nms          %s %s%s%s\n", text(way, "nms"),
+		on ? "registered, seen as " : "not registered", on ? text(way, "mapped") : "",
+		on && json_is_true(json_object_get(way, "napt")) ? ", behind a NAPT" : "");
+}
+
+/* What others found in front of it; nothing where nobody looked. */
+static void show_napt(FILE *out, json_t *way)
+{
+	json_t *relays = json_object_get(way, "relays"), *relay;
+	size_t i;
+
+	if (number(way, "found"))
+		fprintf(out, "  napt %s    mapping %s, filtering %s (%s)\n",
+			*text(way, "nms") == '[' ? "ipv6" : "ipv4", text(way, "mapping"),
+			text(way, "filtering"), text(way, "kind"));
+	json_array_foreach(relays, i, relay)
+		fprintf(out, "%s%s in %.1f ms%s", i ? ", " : "  relays       ", text(relay, "addr"),
+			json_number_value(json_object_get(relay, "rtt_ms")),
+			i + 1 < json_array_size(relays) ? "" : "\n");
+}
 
 static void show_agent(FILE *out, json_t *agent)
 {
@@ -60,13 +85,10 @@ static void show_agent(FILE *out, json_t *agent)
 	if (strcmp(text(agent, "trouble"), "-") != 0)
 		fprintf(out, "  trouble      %s\n", text(agent, "trouble"));
 	fprintf(out, "  addresses    %s  %s\n", text(agent, "ipv4"), text(agent, "ipv6"));
-	json_array_foreach(json_object_get(agent, "ways"), i, way) {
-		bool on = json_is_true(json_object_get(way, "registered"));
-
-		fprintf(out, "  nms          %s %s%s%s\n", text(way, "nms"),
-			on ? "registered, seen as " : "not registered", on ? text(way, "mapped") : "",
-			on && json_is_true(json_object_get(way, "napt")) ? ", behind a NAPT" : "");
-	}
+	json_array_foreach(json_object_get(agent, "ways"), i, way)
+		show_way(out, way);
+	json_array_foreach(json_object_get(agent, "ways"), i, way)
+		show_napt(out, way);
 	if (number(agent, "key_expiry"))
 		fprintf(out, "  common key   until %s\n", date(when, number(agent, "key_expiry")));
 	if (number(agent, "certificate_expiry"))
@@ -88,6 +110,23 @@ static json_t *path_of(json_t *workers, const char *peer)
 	return found;
 }
 
+/* "relay4" and the like, short. */
+static const char *way_word(json_t *path)
+{
+	const char *via = text(path, "via");
+
+	return strncmp(via, "relay", 5) == 0 ? "relayed" :
+	       strncmp(via, "direct", 6) == 0 ? "direct" : via;
+}
+
+/* Why it goes no better way; "" where there is none to be had. */
+static const char *reason_of(json_t *path)
+{
+	const char *better = text(path, "better");
+
+	return strcmp(better, "none") == 0 || strcmp(better, "-") == 0 ? "" : text(path, "why");
+}
+
 static void show_peer(FILE *out, json_t *peer, json_t *path)
 {
 	const char *state = text(peer, "state"), *reason = text(peer, "reason");
@@ -98,10 +137,11 @@ static void show_peer(FILE *out, json_t *peer, json_t *path)
 	if (json_number_value(json_object_get(path, "rtt_ms")) > 0)
 		snprintf(rtt, sizeof rtt, "%.2f ms",
 			 json_number_value(json_object_get(path, "rtt_ms")));
-	fprintf(out, "%-28s %-15s %-24s %-9s %-7s %-22s %9s %9s %9s\n", text(peer, "name"),
-		text(peer, "ipv4"), text(peer, "ipv6"), state, text(path, "via"),
+	fprintf(out, "%-28s %-15s %-24s %-9s %-7s %-22s %9s %9s %9s%s%s\n", text(peer, "name"),
+		text(peer, "ipv4"), text(peer, "ipv6"), state, way_word(path),
 		text(path, "remote"), rtt, octets(in, number(path, "octets_in")),
-		octets(sent, number(path, "octets_out")));
+		octets(sent, number(path, "octets_out")), *reason_of(path) ? "  " : "",
+		reason_of(path));
 }
 
 static void show_node(FILE *out, json_t *workers)
@@ -116,8 +156,8 @@ static void show_node(FILE *out, json_t *workers)
 			continue;
 		show_agent(out, worker);
 		if (json_array_size(peers))
-			fprintf(out, "\n%-28s %-15s %-24s %-9s %-7s %-22s %9s %9s %9s\n", "PEER", "IPV4",
-				"IPV6", "STATE", "VIA", "REMOTE", "RTT", "IN", "OUT");
+			fprintf(out, "\n%-28s %-15s %-24s %-9s %-7s %-22s %9s %9s %9s  %s\n", "PEER", "IPV4",
+				"IPV6", "STATE", "VIA", "REMOTE", "RTT", "IN", "OUT", "WHY");
 		json_array_foreach(peers, j, peer)
 			show_peer(out, peer, path_of(workers, text(peer, "name")));
 	}
@@ -137,7 +177,8 @@ static void show_service(FILE *out, json_t *workers, const char *role)
 			continue;
 		n++;
 		json_object_foreach(worker, key, value)
-			if (json_is_integer(value) && strcmp(key, "worker") && strcmp(key, "workers"))
+			if (json_is_integer(value) && strcmp(key, "worker") &&
+			    strcmp(key, "workers") && strcmp(key, "key_expiry"))
 				json_object_set_new(sum, key, json_integer(number(sum, key) +
 							json_integer_value(value)));
 	}
@@ -154,6 +195,37 @@ static const char *octets_each_second(char out[24], double n)
 
 	snprintf(out, 24, "%s/s", octets(text, (json_int_t)n));
 	return out;
+}
+
+/* ---- a relay ---- */
+
+static void show_relay(FILE *out, json_t *agent)
+{
+	json_t *way;
+	char when[32];
+	size_t i;
+
+	fprintf(out, "relay %s: %s\n", text(agent, "name"), text(agent, "state"));
+	if (strcmp(text(agent, "trouble"), "-") != 0)
+		fprintf(out, "  trouble      %s\n", text(agent, "trouble"));
+	if (strcmp(text(agent, "region"), "-") != 0)
+		fprintf(out, "  region       %s\n", text(agent, "region"));
+	fprintf(out, "  load         %.1f %%\n", 100 * json_number_value(json_object_get(agent, "load")));
+	json_array_foreach(json_object_get(agent, "ways"), i, way)
+		show_way(out, way);
+	if (number(agent, "key_expiry"))
+		fprintf(out, "  common key   until %s\n", date(when, number(agent, "key_expiry")));
+}
+
+static void show_trs(FILE *out, json_t *workers)
+{
+	json_t *worker;
+	size_t i;
+
+	json_array_foreach(workers, i, worker)
+		if (is_role(worker, "trs") && json_is_true(json_object_get(worker, "agent")))
+			show_relay(out, worker);
+	show_service(out, workers, "trs");
 }
 
 /* ---- all of it ---- */
@@ -253,6 +325,7 @@ void show_status(FILE *out, json_t *all)
 	show_node(out, workers);
 	show_service(out, workers, "as");
 	show_service(out, workers, "nms");
+	show_trs(out, workers);
 	json_array_foreach(workers, i, worker)
 		if (json_object_get(worker, "error"))
 			fprintf(out, "%s.%lld: %s\n", text(worker, "role"),

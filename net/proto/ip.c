@@ -1,4 +1,7 @@
-/* ip.c - looking at virtual packets, RFC 791 and RFC 8200, and ICMP errors, RFC 792 and 4443. */
+/*
+ * ip.c - looking at virtual packets, RFC 791 and RFC 8200, and ICMP errors, RFC 792 and 4443;
+ * and at the addresses of the real network that somebody names.
+ */
 #include "net/proto/ip.h"
 
 bool ip_is_multicast(uint8_t family, const uint8_t *ip)
@@ -124,4 +127,76 @@ size_t ip_unreachable(uint8_t *out, const uint8_t *p, size_t n, const uint8_t *f
 	if (v.multicast || (p[6] == 58 && v.len > 40 && p[40] < 128))
 		return 0;
 	return unreachable6(out, p, &v, from6);
+}
+
+/* ---- addresses somebody names ---- */
+
+struct range {
+	uint8_t bits, ip[16];
+	uint8_t holds;		/* octet at which an IPv4 address stands that counts instead, 0: none */
+};
+
+static const struct range no_host4[] = {
+	{ 8, { 0 }, 0 },			/* this network */
+	{ 8, { 127 }, 0 },			/* loopback */
+	{ 16, { 169, 254 }, 0 },		/* link-local */
+	{ 3, { 224 }, 0 },			/* multicast, reserved, broadcast */
+};
+
+static const struct range no_host6[] = {
+	{ 96, { 0 }, 0 },			/* unspecified, loopback, IPv4-compatible */
+	{ 96, { [10] = 0xff, 0xff }, 0 },	/* IPv4-mapped */
+	{ 96, { 0, 0x64, 0xff, 0x9b }, 12 },	/* NAT64, RFC 6052 */
+	{ 48, { 0, 0x64, 0xff, 0x9b, 0, 1 }, 0 },	/* NAT64 of one site: whom it means, only that knows */
+	{ 16, { 0x20, 0x02 }, 2 },		/* 6to4, RFC 3056 */
+	{ 10, { 0xfe, 0x80 }, 0 },		/* link-local */
+	{ 8, { 0xff }, 0 },			/* multicast */
+};
+
+static const struct range private4[] = {
+	{ 8, { 10 }, 0 }, { 12, { 172, 16 }, 0 }, { 16, { 192, 168 }, 0 },
+	{ 10, { 100, 64 }, 0 },			/* between a provider's NAPT and its customers */
+};
+
+static const struct range private6[] = { { 7, { 0xfc }, 0 } };
+
+bool ip_in_range(const uint8_t *ip, const uint8_t *net, unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	return memcmp(ip, net, whole) == 0 &&
+	       (!rest || !((ip[whole] ^ net[whole]) >> (8 - rest)));
+}
+
+static const struct range *find_range(const struct range *r, size_t n, const uint8_t *ip)
+{
+	for (; n; n--, r++)
+		if (ip_in_range(ip, r->ip, r->bits))
+			return r;
+	return NULL;
+}
+
+bool ip_is_usable(uint8_t family, const uint8_t *ip)
+{
+	const struct range *r;
+
+	if (family == 4)
+		return !find_range(no_host4, ARRAY_SIZE(no_host4), ip);
+	if (family != 6)
+		return false;
+	r = find_range(no_host6, ARRAY_SIZE(no_host6), ip);
+	return !r || (r->holds && ip_is_usable(4, ip + r->holds));
+}
+
+bool ip_is_private(uint8_t family, const uint8_t *ip)
+{
+	return family == 4 ? find_range(private4, ARRAY_SIZE(private4), ip) != NULL :
+	       family == 6 && find_range(private6, ARRAY_SIZE(private6), ip);
+}
+
+bool ip_is_loopback(uint8_t family, const uint8_t *ip)
+{
+	static const uint8_t loopback[16] = { [15] = 1 };
+
+	return family == 4 ? ip[0] == 127 : family == 6 && memcmp(ip, loopback, 16) == 0;
 }

@@ -1,6 +1,6 @@
 /*
  * ip.h - what we must know of a virtual IP packet: its length, its ends, and how to tell its
- * sender that it did not arrive.
+ * sender that it did not arrive; and which addresses of the real network can be somebody's.
  */
 #ifndef IP_H
 #define IP_H
@@ -28,5 +28,16 @@ size_t ip_unreachable(uint8_t *out, const uint8_t *p, size_t n, const uint8_t *f
 uint16_t ip_checksum(uint32_t sum, const uint8_t *p, size_t n);
 /* True for 224/4, 255.255.255.255, ff00::/8. */
 bool ip_is_multicast(uint8_t family, const uint8_t *ip);
+/*
+ * Can a single host elsewhere have this address (ip: 4 or 16 octets)?  Not: unspecified, this
+ * network, loopback, link-local, multicast, reserved and broadcast; IPv4-mapped; one of these
+ * inside a NAT64 or 6to4 address.  A domain's virtual ranges are for the caller to refuse.
+ */
+bool ip_is_usable(uint8_t family, const uint8_t *ip);
+/* RFC 1918, RFC 6598 and fc00::/7: means something on its own network only. */
+bool ip_is_private(uint8_t family, const uint8_t *ip);
+bool ip_is_loopback(uint8_t family, const uint8_t *ip);
+/* Do the first bits of both agree? */
+bool ip_in_range(const uint8_t *ip, const uint8_t *net, unsigned bits);
 
 #endif

@@ -79,6 +79,7 @@ static void try_later(struct login *l, struct now now, uint64_t wait, const char
 	cy_log(LOG_WARN, "login at AS %s failed: %s; next try in %.1f s",
 	       addr_text(as, &l->wish.as[l->tries % l->wish.as_n]), why, (double)wait / SEC);
 	l->tries++;
+	l->refused = false;
 	l->state = LOGIN_IDLE;
 	l->next = now.boot + wait;
 }
@@ -120,7 +121,7 @@ static void push_out(struct login *l, struct outbox *out)
 static bool send_request(struct login *l, struct now now)
 {
 	struct msg_login_request m = {
-		.auth = 1, .kind = 1,
+		.auth = 1, .kind = l->wish.kind ? (uint8_t)l->wish.kind : LOGIN_NODE,
 		.account = { (const uint8_t *)l->wish.account, strlen(l->wish.account) },
 		.device = { (const uint8_t *)l->wish.device, strlen(l->wish.device) },
 		.password = l->wish.password,
@@ -190,6 +191,7 @@ static bool take_answer(struct login *l, struct now now, struct msg_login_respon
 		snprintf(why, sizeof why, "refused: %s (%s)", reason_name(r->result),
 			 reason_text(r->result));
 		try_later(l, now, wait_after(l, r->result), why);
+		l->refused = true;
 		return false;
 	}
 	wrong = unusable(l, r);

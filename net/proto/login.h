@@ -12,8 +12,12 @@
 #define LOGIN_HANDLE 1u			/* the flow it uses */
 #define LOGIN_TIMEOUT (10 * SEC)	/* of one try */
 
+/* As the wire numbers them. */
+enum login_kind { LOGIN_NODE = 1, LOGIN_TRS };
+
 /* Who wants in, and where.  Strings are the caller's and stay. */
 struct login_wish {
+	enum login_kind kind;		/* 0: a node */
 	const char *account, *device;
 	struct bytes password;
 	uint8_t pin[32];		/* SHA-256 of the domain's root certificate */
@@ -37,6 +41,7 @@ struct login {
 	size_t got;
 	uint8_t in[8192];
 	char trouble[256];		/* why the newest try failed; "" when it did not */
+	bool refused;			/* the AS answered, and that it was no */
 };
 
 /* csr may be empty to keep the certificate.  False with a line in err (256): no TLS. */

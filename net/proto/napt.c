@@ -21,6 +21,21 @@ const char *filtering_name(enum filtering f)
 	return name[f < FILTERINGS ? f : FILTERING_UNKNOWN];
 }
 
+const char *behaviour_name(struct behaviour b)
+{
+	static const char *const cone[FILTERINGS] = {
+		"cone", "full cone", "restricted cone", "port restricted cone"
+	};
+
+	if (b.mapping > MAPPING_ENDPOINT_INDEPENDENT)
+		return "symmetric NAPT";
+	if (b.mapping == MAPPING_ENDPOINT_INDEPENDENT)
+		return cone[b.filtering < FILTERINGS ? b.filtering : FILTERING_UNKNOWN];
+	if (b.mapping == MAPPING_UNKNOWN || b.filtering == FILTERING_UNKNOWN)
+		return "unknown";
+	return b.filtering == FILTERING_ENDPOINT_INDEPENDENT ? "open" : "firewall";
+}
+
 uint8_t behaviour_octet(struct behaviour b)
 {
 	return (uint8_t)(b.mapping << 4 | b.filtering);

@@ -34,6 +34,9 @@ struct behaviour {
 const char *mapping_name(enum mapping m);
 const char *filtering_name(enum filtering f);
 
+/* What people call it: "full cone", "symmetric NAPT", "open", "firewall"; "unknown". */
+const char *behaviour_name(struct behaviour b);
+
 /* In one octet of Route Direction: mapping in the upper 4 bits.  Numbers out of range are unknown. */
 uint8_t behaviour_octet(struct behaviour b);
 struct behaviour behaviour_of(uint8_t octet);

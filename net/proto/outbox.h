@@ -21,7 +21,7 @@ enum port {
 	PORT_DNS,		/* the node's resolver, UDP and TCP */
 	PORT_AS,		/* the AS's TLS listener */
 	PORT_CTL,		/* the worker's control socket */
-	PORT_STUN,		/* the TRS's second UDP port: STUN, and a look from elsewhere */
+	PORT_STUN,		/* the second UDP port of a TRS, for STUN, and of netcheck */
 	PORT_COUNT
 };
 

@@ -91,6 +91,16 @@ bool registrar_send(struct registrar *r, struct now now, uint32_t transaction, u
 	return true;
 }
 
+bool registrar_send_way(struct registrar *r, struct now now, unsigned way, uint32_t transaction,
+			uint8_t type, const void *body, size_t n, struct outbox *out)
+{
+	const struct way *w = &r->way[way];
+
+	if (w->confirmed)
+		seal_to(r, now, w, transaction, type, body, n, out);
+	return w->confirmed;
+}
+
 static void start_registration(struct registrar *r, struct now now, struct way *w)
 {
 	struct msg_registration_request m = { .fresh = r->fresh, .port = w->local.port,
@@ -229,7 +239,7 @@ enum verdict registrar_input(struct registrar *r, struct now now, uint8_t *p, si
 	for (i = 0; i < 2; i++)
 		if (exchange_is(&r->way[i].exchange, h->transaction))
 			return on_answer(r, now, &r->way[i], h->type, *body, to);
-	if (h->type == TYPE_REGISTRATION_RESPONSE || h->type == TYPE_KEEP_ALIVE_ACK)
+	if (h->type == TYPE_REGISTRATION_RESPONSE)
 		return V_DROP_STATE;
 	if (h->type == TYPE_REFUSAL)
 		doubt(r, now, *body);

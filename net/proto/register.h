@@ -57,10 +57,13 @@ unsigned registrar_silence(const struct registrar *r);
 /* Seals and sends one message to the NMS by the best way. False: no way is registered. */
 bool registrar_send(struct registrar *r, struct now now, uint32_t transaction, uint8_t type,
 		    const void *body, size_t n, struct outbox *out);
+/* The same by that way alone (0: IPv4, 1: IPv6).  False: it is not confirmed. */
+bool registrar_send_way(struct registrar *r, struct now now, unsigned way, uint32_t transaction,
+			uint8_t type, const void *body, size_t n, struct outbox *out);
 /*
  * One datagram that passed the gate and names this node.  Answers to registration and Keep
- * Alive, and refusals of them, are dealt with here (V_ANSWERED); anything else authentic
- * comes back as V_PASSED with its body.
+ * Alive, and refusals of them, are dealt with here (V_ANSWERED); anything else authentic, a
+ * Keep Alive ACK that answers another message too, comes back as V_PASSED with its body.
  */
 enum verdict registrar_input(struct registrar *r, struct now now, uint8_t *p, size_t n,
 			     const struct msg_header *h, const struct exts *x,
@@ -70,6 +73,8 @@ enum verdict registrar_input(struct registrar *r, struct now now, uint8_t *p, si
 void registrar_leave(struct registrar *r, struct now now, struct outbox *out);
 void registrar_tick(struct registrar *r, struct now now, struct outbox *out);
 uint64_t registrar_expiry(const struct registrar *r);
+
+enum address_kind { ADDRESS_REAL = 1, ADDRESS_MAPPED, ADDRESS_SERVICE };
 
 /* Between the wire's address part and ours. */
 struct addr address_of(const struct msg_address *m);

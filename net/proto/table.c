@@ -83,7 +83,7 @@ void table_remove(struct table *t, struct link *link)
 		}
 }
 
-void table_each(struct table *t, void (*each)(void *arg, struct link *link), void *arg)
+void table_each(const struct table *t, void (*each)(void *arg, struct link *link), void *arg)
 {
 	struct link *l, *next;
 	uint32_t i;

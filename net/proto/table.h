@@ -25,7 +25,7 @@ struct link *table_get(const struct table *t, const struct id *id);
 void table_add(struct table *t, struct link *link);
 void table_remove(struct table *t, struct link *link);
 /* Walks everything; each may remove (and free) the link it is given. */
-void table_each(struct table *t, void (*each)(void *arg, struct link *link), void *arg);
+void table_each(const struct table *t, void (*each)(void *arg, struct link *link), void *arg);
 
 #define LINK_OWNER(l, type, member) \
 	((l) ? (type *)(void *)((char *)(l) - offsetof(type, member)) : NULL)

@@ -13,8 +13,8 @@ my %may = (
 	'store'     => qr{^(?:cyphonic\.h|crypto/|store/)},
 	'net/proto' => qr{^(?:cyphonic\.h|crypto/|net/proto/)},
 	'net'       => qr{^(?:cyphonic\.h|net/proto/(?:outbox|verdict)\.h)$},
-	'roles'     => qr{^(?:cyphonic\.h|crypto/|store/|net/proto/|net/role\.h|net/priv\.h|roles/)},
-	'net/io'    => qr{^(?:cyphonic\.h|net/io/|net/(?:role|priv)\.h|net/proto/(?:outbox|verdict)\.h|
+	'roles'     => qr{^(?:cyphonic\.h|crypto/|store/|net/proto/|net/(?:role|priv|netcheck)\.h|roles/)},
+	'net/io'    => qr{^(?:cyphonic\.h|net/io/|net/(?:role|priv|netcheck)\.h|net/proto/(?:outbox|verdict)\.h|
 			store/(?:config\.(?:h|def)|store\.h|keep\.h)$)}x,
 );
 # library => the files that may know it

@@ -100,6 +100,10 @@ t/net/110-verbs.t
 	no daemon: status without a daemon says so
 	password too long: and one that is too long
 	password file open to others: a password file that others can read is refused
+t/net/625-why.t
+	a name that is none: what is no name ends with status 1
+	nobody's name: finds "nobody" a nobody "1 none not_found none"
+	one's own name: finds "the node itself" a host-a "1 none itself none"
 t/net/420-bad-command-line.t
 	help beside a broken configuration: -h helps even beside
 	version beside others: does nothing else
@@ -127,6 +131,10 @@ t/net/420-bad-command-line.t
 	umask 0: umask 0 opens nothing to others
 	deleted directory: a working directory that is gone
 	language: nor does the language
+t/net/620-netcheck.t
+	no server: a word that is no server is refused
+	unknown host: a name that cannot be resolved ends it
+	nobody to ask: a configuration that names nobody to ask
 t/net/200-start.t
 	second instance: a second daemon on the same state directory
 
@@ -185,6 +193,14 @@ t/fuzz/nms.c
 	authentic nonsense at the NMS: Sealed by a node
 t/fuzz/node.c
 	authentic nonsense at a node: signal_or_capsule
+t/fuzz/trs.c
+	authentic nonsense at a relay: Sealed: type, flags
+t/unit/420-trs.c
+	third address on a path: a third address may send nothing
+	replayed Hole Punching: replayed from its address or another
+	raced Hole Punching: a copy that is quicker than the original
+	forged Relay Request: a forged Relay Request makes no path
+	address to be probed: never to loopback, multicast, link-local
 
 # ---- logins ----
 t/net/login_stranger.py
@@ -279,6 +295,27 @@ t/unit/410-dns.c
 	truncated: a truncated answer is asked for by TCP
 	damaged answers: is SERVFAIL
 	malformed PTR: so is a number that is no octet
+
+# ---- STUN ----
+t/unit/440-stun.c
+	cut short: no truncation of an answer is one
+	octets behind it: nor is it with octets behind it
+	another cookie: nor with another cookie
+	another method: another method is no message of ours
+	length beyond the end: an attribute longer than the message is refused
+	address of odd size: and an IPv6 one of 4 octets
+	address of no family: so is one of a third family
+	behind the fingerprint: and what stands behind the fingerprint
+	false fingerprint: a false fingerprint gets no answer
+	amplification: a request shorter than its answer gets none
+	answer to a third: nobody has an answer sent to another port
+	loop of two servers: an answer gets no answer
+	damaged anywhere: damaged messages none was answered with more than it had
+t/unit/450-netcheck.c
+	forged answers: of other ids, none is believed
+	a server that lies: a server cannot send us to loopback
+t/fuzz/stun.c
+	every other message: two servers cannot be made to talk to each other
 
 # ---- the store: damage beyond this is the checker's ----
 t/unit/205-store-damage.c

@@ -62,7 +62,7 @@ run 2 account add && err 'usage: cyphonic account add ID'
 ok $? "a missing argument shows the verb's usage"
 run 2 account list alice && err 'too many'
 ok $? "so does one too many"
-run 2 --role=king && err 'roles are as, nms, node, all'
+run 2 --role=king && err 'roles are as, nms, trs, node, all'
 ok $? "an unknown role is refused"
 run 2 -c && err 'wants FILE'
 ok $? "an option without its argument is refused"
@@ -146,7 +146,7 @@ cy 1 device add alice tablet.example.com && err 'is no device name'
 ok $? "nor has the domain names of another"
 cy 1 device add alice 'tab_let' && err 'is no device name'
 ok $? "nor those that DNS does not allow"
-cy 2 device add alice tablet --kind king && err "only 'node'"
+cy 2 device add alice tablet --kind king && err "'node' or 'trs'"
 ok $? "an unknown kind is refused"
 cy 0 device list && out '^laptop.lab.internal .*alice .*node .*198.18.0.2'
 ok $? "device list shows them"

@@ -260,10 +260,15 @@ static void make_relay(struct lab *l, unsigned n, const struct role *role, unsig
 	device_conf(l, 't', n, conf);
 	snprintf(ip4, sizeof ip4, "192.0.2.%u", n + 2);
 	snprintf(ip6, sizeof ip6, "2001:db8::%x", n + 2);
+	strcpy(conf->trs_root, conf->node_root);
+	strcpy(conf->trs_account, conf->node_account);
+	strcpy(conf->trs_device, conf->node_device);
+	strcpy(conf->trs_password, conf->node_password);
+	conf->trs_as = conf->node_as;
 	s->host = host_new(l->world, ip4, ip6);
 	s->trs = process_new(s->host, l->world, role, conf, NULL, workers);
-	s->trs->udp = 4502;
-	s->trs->udp2 = 3478;
+	s->trs->udp = (uint16_t)conf->trs_port;
+	s->trs->udp2 = (uint16_t)conf->trs_stun_port;
 	free(conf);
 }
 
@@ -310,7 +315,7 @@ struct lab *lab_new(const struct lab_wish *wish)
 	fill_store(l);
 	make_cloud(l, workers);
 	for (i = 0; i < l->relays; i++)
-		make_relay(l, i, wish->trs, MAX(wish->relay_workers, 1u));
+		make_relay(l, i, wish->trs ? wish->trs : &role_trs, MAX(wish->relay_workers, 1u));
 	for (i = 0; i < l->computers; i++)
 		make_computer(l, i, MAX(wish->node_workers, 1u));
 	return l;

@@ -61,7 +61,7 @@ struct lab_wish {
 	unsigned workers;		/* of AS and NMS, 0: 1 */
 	unsigned node_workers;		/* 0: 1 */
 	unsigned relays, relay_workers;	/* relay_workers 0: 1 */
-	const struct role *trs;		/* what they run */
+	const struct role *trs;		/* what they run, NULL: role_trs */
 	unsigned computers;
 	struct line line;		/* of every host; delay 0: the world's own */
 	void (*tune)(struct config *c);	/* settings other than the defaults, of all; or NULL */

@@ -59,7 +59,7 @@ static bool accepts(const char *text, struct config *c)
 static const struct wrong {
 	const char *text, *message, *title;
 } wrong[] = {
-	{ "role: trs", ":1:7: 'role' must be one of node|as|nms|all, not 'trs'",
+	{ "role: ns", ":1:7: 'role' must be one of node|as|nms|trs|all, not 'ns'",
 	  "an unknown role is refused with the known ones" },
 	{ "role: nms\nwokers: 2", ":2:1: unknown key 'wokers' (did you mean 'workers'?)",
 	  "a misspelt key gets the nearest one" },
@@ -371,6 +371,14 @@ static void roles(void)
 	ok(n == 4 && i == 4 && strstr(said, ":2:1: role node needs 'node.as': add 'as:' under 'node:'"),
 	   "a node is told all four keys it lacks, at its section");
 	free(said);
+	n = load(&c, "role: trs\n", 0, &said);
+	ok(n == 5 && strstr(said, "role trs needs 'trs.device'"), "a relay all five that it lacks");
+	free(said);
+	ok(accepts("role: all\nas: {nms: 192.0.2.1}\n", &c) && c.trs_port == 4502 && c.trs_stun_port == 3478,
+	   "beside the AS it needs none of them");
+	ok(load(&c, "role: all\nas: {nms: 192.0.2.1}\ntrs: {account: alice}\n", 0, &said) == 4 &&
+	   strstr(said, ":3:1: role trs needs 'trs.as'"), "unless it names an account: then all");
+	free(said);
 	ok(load(&c, "role: as\nas: {nms: []}", 0, &said) == 1 && strstr(said, ":2:6: role as needs 'as.nms'"),
 	   "an AS with an empty list of NMS is refused");
 	free(said);
@@ -400,8 +408,9 @@ static void roles(void)
 	ok(load(&c, text, 0, &said) == 1 && strstr(said, "own resolver listens"),
 	   "a node that would ask itself for names is refused");
 	free(said);
-	ok(config_role("node") == ROLE_NODE && config_role("all") == (ROLE_AS | ROLE_NMS) &&
-	   !config_role("") && !config_role("trs") && !config_role("Node"), "role words are exact");
+	ok(config_role("node") == ROLE_NODE && config_role("trs") == ROLE_TRS &&
+	   config_role("all") == (ROLE_AS | ROLE_NMS | ROLE_TRS) &&
+	   !config_role("") && !config_role("tr") && !config_role("Node"), "role words are exact");
 }
 
 /* ---- values that are right ---- */
@@ -601,7 +610,7 @@ static void example(void)
 	char *text = printed(config_print_example), *manual = printed(config_print_manual);
 	struct config as_is, c;
 
-	ok(accepts(text, &as_is) && as_is.roles == (ROLE_AS | ROLE_NMS), "the example file loads");
+	ok(accepts(text, &as_is) && as_is.roles == (ROLE_AS | ROLE_NMS | ROLE_TRS), "the example file loads");
 	uncomment(text);
 	ok(accepts(text, &c) && !strcmp(c.node_account, "alice") && c.node_as.n == 1,
 	   "it loads too with every key in force");
@@ -609,6 +618,11 @@ static void example(void)
 	memset(c.node_root, 0, sizeof c.node_root);
 	memset(c.node_account, 0, sizeof c.node_account);
 	memset(c.node_password, 0, sizeof c.node_password);
+	memset(&c.trs_as, 0, sizeof c.trs_as);
+	memset(c.trs_root, 0, sizeof c.trs_root);
+	memset(c.trs_account, 0, sizeof c.trs_account);
+	memset(c.trs_device, 0, sizeof c.trs_device);
+	memset(c.trs_password, 0, sizeof c.trs_password);
 	ok(memcmp(&as_is, &c, sizeof c) == 0, "every default it shows is the default");
 #define NAMED(member, key) ok(strstr(text, key ": ") && strstr(manual, ".It Cm " key " "), \
 			      "example and manual have %s", #member);
