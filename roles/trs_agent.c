@@ -298,16 +298,26 @@ static void answer_request(struct trs *t, struct now now, const struct trs_note 
 			       msg_write_relay_response(body, sizeof body, &r), out);
 }
 
+static unsigned confirmed(const struct registrar *r)
+{
+	return r->way[0].confirmed + r->way[1].confirmed;
+}
+
 enum verdict agent_input(struct trs *t, struct now now, struct trs_packet *k, struct outbox *out)
 {
 	struct trs_agent *a = t->agent;
 	struct bytes body = { NULL, 0 };
+	unsigned ways;
 	enum verdict v;
 
 	if (!a->registering)
 		return V_DROP_STRANGER;
+	ways = confirmed(&a->registrar);
 	v = registrar_input(&a->registrar, now, k->p, k->n, &k->h, &k->x, &k->from, &k->to, &body,
 			    out);
+	/* an NMS that was started anew does not know how things are here */
+	if (confirmed(&a->registrar) > ways)
+		agent_report_now(t, now);
 	/* the registrar waits for no such ACK; we may */
 	if ((v == V_PASSED || v == V_DROP_STATE) && exchange_is(&a->report, k->h.transaction)) {
 		if (k->h.type == TYPE_KEEP_ALIVE_ACK)
