@@ -40,6 +40,9 @@ static uint16_t look_up(struct nms *nms, const struct msg_direction_request *m, 
 		return REASON_BAD_REQUEST;
 	if (r == STORE_MISSING)
 		return REASON_NOT_FOUND;
+	/* a relay is none to talk to, and has no addresses a name could stand for */
+	if (r == STORE_OK && d->kind == DEVICE_TRS)
+		return REASON_NOT_FOUND;
 	return r == STORE_OK ? 0 : REASON_INTERNAL;
 }
 
