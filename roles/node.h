@@ -304,6 +304,8 @@ void napt_relayed(struct node *n, struct now now, struct peer *p, const struct t
 /* V_PASSED: an authentic message of the NMS that is about something else. */
 enum verdict napt_signal(struct node *n, struct now now, const struct msg_header *h,
 			 struct bytes body);
+/* A way that should be there is not: looks again, unless that was just done. */
+void napt_doubt(struct node *n, struct now now);
 void napt_tick(struct node *n, struct now now, struct outbox *out);
 uint64_t napt_expiry(const struct node *n);
 /* Adds what was found to the status of this family's way. */
