@@ -400,8 +400,9 @@ static uint64_t nms_expiry(const void *self)
 /* {"1": 7, ...}: paths by pattern. */
 static json_t *patterns(const struct nms *nms)
 {
-	return json_pack("{s:I, s:I, s:I}", "1", (json_int_t)nms->patterns[1],
-			 "2", (json_int_t)nms->patterns[2], "3", (json_int_t)nms->patterns[3]);
+	return json_pack("{s:I, s:I, s:I}", "direct", (json_int_t)nms->patterns[1],
+			 "one_napt", (json_int_t)nms->patterns[2],
+			 "relayed", (json_int_t)nms->patterns[3]);
 }
 
 static void nms_flow(void *self, struct now now, const struct flow_event *ev, struct outbox *out)

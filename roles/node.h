@@ -165,7 +165,8 @@ struct node {
 	struct table peers4, peers6;
 	struct ping ping[PINGS_MAX];
 	struct inquiry inquiry[INQUIRIES_MAX];
-	uint64_t bad_peers;
+	uint64_t bad_peers;		/* certificates that were not accepted */
+	uint64_t bad_places;		/* candidates where no other node can be */
 };
 
 static inline bool is_agent(const struct node *n)

@@ -35,19 +35,17 @@ static bool in_range(const uint8_t *ip, const uint8_t *net, unsigned bits)
 	       (!rest || !((ip[whole] ^ net[whole]) >> (8 - rest)));
 }
 
-/* Where a node can be: nobody is made to call a crowd, or into his own tunnels. */
+/* Where another node can be: nobody is made to call himself, a crowd, or into his own tunnels. */
 static bool is_place(const struct node *n, const struct addr *a)
 {
-	static const uint8_t none[16];
-
-	if (!a->family || !a->port || memcmp(a->ip, none, 16) == 0 ||
-	    ip_is_multicast(a->family, a->ip))
+	if (!a->family || !a->port || !ip_is_usable(a->family, a->ip) ||
+	    addr_equal(a, &n->registrar.way[a->family == 6].local))
 		return false;
 	return a->family == 4 ? !in_range(a->ip, n->net4, n->bits4) :
 				!in_range(a->ip, n->net6, n->bits6);
 }
 
-static void fill_setup(const struct node *n, const struct msg_route_direction *m,
+static void fill_setup(struct node *n, const struct msg_route_direction *m,
 		       const struct cert_info *info, struct tunnel_setup *s)
 {
 	unsigned i;
@@ -75,7 +73,10 @@ static void fill_setup(const struct node *n, const struct msg_route_direction *m
 
 		c->kind = m->candidates[i].kind;
 		c->addr = address_of(&m->candidates[i]);
-		s->candidates += is_place(n, &c->addr);
+		if (is_place(n, &c->addr))
+			s->candidates++;
+		else
+			n->bad_places++;
 	}
 }
 

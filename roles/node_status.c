@@ -124,6 +124,9 @@ static void add_agent(const struct node *n, struct now now, json_t *o)
 	json_object_set_new(o, "key_expiry", json_integer((json_int_t)(n->key_expiry / 1000)));
 	json_object_set_new(o, "certificate_expiry",
 			    json_integer((json_int_t)(n->cert_expiry / 1000)));
+	json_object_set_new(o, "refused", json_pack("{s:I, s:I}",
+			    "certificates", (json_int_t)n->bad_peers,
+			    "candidates", (json_int_t)n->bad_places));
 	json_object_set_new(o, "ways", ways(n, now));
 	json_object_set_new(o, "peers", peers);
 }

@@ -4,7 +4,7 @@
  *
  *   trs_agent.c     worker 0: logs in at the AS, registers at the NMS, takes Relay Requests
  *   trs_paths.c     every worker: who is bound where, and what goes on to whom
- *   trs_vantage.c   worker 0: what a node's NAPT looks like from here
+ *   trs_vantage.c   worker 0: what a node's NAPT looks like from here; all: STUN
  *
  *   NMS              TRS               initiator      responder
  *    |-- Relay Request ->|                  |             |
@@ -18,10 +18,12 @@
  * together is looked at one by one, as the kernel steers it by its first.
  */
 #include "roles/trs.h"
+#include "net/proto/stun.h"
 #include "store/config.h"
 #include <stdlib.h>
 
 #define TELL_EVERY (5 * SEC)
+#define STUN_COOKIE 0x2112a442u	/* RFC 8489 5 */
 
 /* ---- notes between workers ---- */
 
@@ -117,18 +119,24 @@ static enum verdict trs_datagram(struct trs *t, struct now now, struct trs_packe
 	return of_a_path(t, now, k, out);
 }
 
-/* The second port: STUN is answered here once net/proto/stun.h is there. */
-static enum verdict stun_datagram(struct trs *t, struct now now, struct trs_packet *k,
-				  struct outbox *out)
+/* STUN says so where our header has its version, which it is not. */
+static bool is_stun(const struct trs_packet *k)
 {
-	return V_DROP_TYPE;
+	return k->n >= STUN_HEADER && get32(k->p + 4) == STUN_COOKIE;
+}
+
+static enum verdict either(struct trs *t, struct now now, struct trs_packet *k,
+			   struct outbox *out)
+{
+	if (is_stun(k))
+		return vantage_stun(t, now, k, out);
+	return k->port == PORT_STUN ? V_DROP_TYPE : trs_datagram(t, now, k, out);
 }
 
 static void trs_input(void *self, struct now now, struct batch *in, struct outbox *out)
 {
-	struct trs_packet k = { .from = in->from, .to = in->to, .ecn = in->ecn };
+	struct trs_packet k = { .port = in->port, .from = in->from, .to = in->to, .ecn = in->ecn };
 	struct trs *t = self;
-	enum verdict v;
 	uint32_t at;
 
 	if (!in->len)
@@ -136,9 +144,7 @@ static void trs_input(void *self, struct now now, struct batch *in, struct outbo
 	for (at = 0; at < in->len; at += (uint32_t)k.n) {
 		k.p = in->buf + at;
 		k.n = MIN(in->seg ? in->seg : in->len, in->len - at);
-		v = in->port == PORT_STUN ? stun_datagram(t, now, &k, out)
-					  : trs_datagram(t, now, &k, out);
-		t->verdicts.count[v]++;
+		t->verdicts.count[either(t, now, &k, out)]++;
 	}
 }
 

@@ -95,11 +95,13 @@ struct trs {
 	uint64_t seen[TRS_SEEN];	/* marks of Hole Punchings that were answered */
 	struct trs_load did;		/* octets so far; paths now */
 	uint64_t packets, opened, refused, ended;
+	uint64_t stun_second, stun;	/* of boot time, and what was answered in it */
 	struct trs_agent *agent;	/* NULL in other workers */
 };
 
 /* A datagram on its way through the front door. */
 struct trs_packet {
+	enum port port;
 	uint8_t *p;
 	size_t n;
 	struct addr from, to;
@@ -173,7 +175,11 @@ void punch_answer(struct trs *t, struct now now, struct session *s, uint64_t *se
 		  const struct trs_packet *k, const struct msg_punch *m, enum port port,
 		  struct outbox *out);
 
-/* trs_vantage.c: the agent's */
+/* trs_vantage.c */
+/* Any worker's: somebody asks by STUN at either port. */
+enum verdict vantage_stun(struct trs *t, struct now now, const struct trs_packet *k,
+			  struct outbox *out);
+/* The agent's. */
 enum verdict vantage_punch(struct trs *t, struct now now, struct trs_packet *k,
 			   struct outbox *out);
 enum verdict vantage_probe(struct trs *t, struct now now, struct bytes body, struct outbox *out);

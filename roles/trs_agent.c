@@ -117,7 +117,8 @@ bool agent_open(struct trs *t, char *err)
 		abort();
 	t->agent = a;
 	a->login.next = NEVER;
-	a->relogin = t->env.start.boot;
+	/* an AS that starts beside us cannot answer at once */
+	a->relogin = t->env.start.boot + (is_local(t->env.conf) ? PREPARE_AGAIN : 0);
 	a->report_at = NEVER;
 	cloud_guess(&t->cloud, t->env.start, cloud_floor(t));
 	return prepare(t, err) || is_local(t->env.conf);

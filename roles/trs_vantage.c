@@ -13,9 +13,11 @@
  */
 #include "roles/trs.h"
 #include "net/proto/ip.h"
+#include "net/proto/stun.h"
 #include "store/config.h"
 
 #define PROBES 2			/* one may get lost */
+#define STUN_RATE 1000			/* answers a second and worker */
 
 static void open_session(const struct trs *t, struct session *s, const struct id *node)
 {
@@ -76,30 +78,14 @@ enum verdict vantage_punch(struct trs *t, struct now now, struct trs_packet *k,
 
 /* ---- unasked, for the NMS ---- */
 
-static bool is_inside(const uint8_t *ip, const uint8_t *net, unsigned bits)
-{
-	unsigned i;
-
-	for (i = 0; i < bits; i++)
-		if ((ip[i / 8] ^ net[i / 8]) & 0x80 >> i % 8)
-			return false;
-	return bits > 0;
-}
-
 /* A node's mapped address is some host's in the real network; all else is somebody's trick. */
 static bool is_of_a_host(const struct trs_agent *a, const struct addr *at)
 {
-	static const uint8_t zero[16], loop6[16] = { [15] = 1 };
-	const uint8_t *ip = at->ip;
+	const uint8_t *net = at->family == 4 ? a->net4 : a->net6;
+	unsigned bits = at->family == 4 ? a->bits4 : a->bits6;
 
-	if (!at->port || ip_is_multicast(at->family, ip))
-		return false;
-	if (at->family == 4)
-		return ip[0] != 0 && ip[0] != 127 && ip[0] < 240 && !(ip[0] == 169 && ip[1] == 254) &&
-		       !is_inside(ip, a->net4, a->bits4);
-	/* the first ten octets zero: unspecified, loopback, and IPv4 in disguise */
-	return at->family == 6 && memcmp(ip, zero, 10) && memcmp(ip, loop6, 16) &&
-	       !(ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) && !is_inside(ip, a->net6, a->bits6);
+	return at->port && (at->family == 4 || at->family == 6) &&
+	       ip_is_usable(at->family, at->ip) && !(bits && ip_in_range(at->ip, net, bits));
 }
 
 enum verdict vantage_probe(struct trs *t, struct now now, struct bytes body, struct outbox *out)
@@ -133,5 +119,37 @@ enum verdict vantage_probe(struct trs *t, struct now now, struct bytes body, str
 	session_free(&s);
 	wipe(&s, sizeof s);
 	a->probes++;
+	return V_ANSWERED;
+}
+
+/* ---- for anybody: STUN ---- */
+
+enum verdict vantage_stun(struct trs *t, struct now now, const struct trs_packet *k,
+			  struct outbox *out)
+{
+	const struct config *c = t->env.conf;
+	enum port other = k->port == PORT_STUN ? PORT_MAIN : PORT_STUN;
+	struct stun_server s = { .at = k->to };
+	uint8_t answer[DATAGRAM_MAX];
+	bool from_other = false;
+	size_t n;
+
+	if (k->n > sizeof answer)
+		return V_DROP_SHORT;
+	if (t->stun_second != now.boot / SEC) {
+		t->stun_second = now.boot / SEC;
+		t->stun = 0;
+	}
+	if (t->stun >= STUN_RATE)
+		return V_DROP_LIMIT;
+	if (c->trs_stun_port) {
+		s.other = k->to;
+		s.other.port = (uint16_t)(other == PORT_STUN ? c->trs_stun_port : c->trs_port);
+	}
+	n = stun_answer(&s, answer, k->p, k->n, &k->from, &from_other);
+	if (!n)
+		return V_DROP_MALFORMED;
+	t->stun++;
+	out_datagram(out, from_other ? other : k->port, &k->from, &k->to, answer, n);
 	return V_ANSWERED;
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What status says, for people and for programs, and that the manual says what it means.
 . "${0%/*}/lib.sh"
+cloud_role="[as, nms]"		# what it says is of these two
 
 pair
 on a ping -c 1 -W 2 bob-box >"$W/said" 2>&1

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The log: its forms, and its level changed in all processes while they run.
 . "${0%/*}/lib.sh"
+cloud_role="[as, nms]"		# what it says is of these two
 
 network
 host cloud 1

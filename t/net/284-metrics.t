@@ -28,8 +28,9 @@ print(" ".join(sorted(declared - said)))
 E2
 is "every metric declared is told, but for copies of a store that has none" "$(cat "$W/missing")" \
 	cyphonic_store_last_copy_timestamp_seconds
-is "registrations are those of all workers together" "$(value "$W/cloud.prom" cyphonic_registrations)" 2
-is "so are logins" "$(value "$W/cloud.prom" 'cyphonic_logins_total{result="granted"}')" 2
+# two nodes, and the cloud's own relay
+is "registrations are those of all workers together" "$(value "$W/cloud.prom" cyphonic_registrations)" 3
+is "so are logins" "$(value "$W/cloud.prom" 'cyphonic_logins_total{result="granted"}')" 3
 is "the node is ready" "$(value "$W/a.prom" cyphonic_node_ready)" 1
 is "two pings are two packets out" "$(value "$W/a.prom" 'cyphonic_tunnel_packets_total{direction="out"}')" 2
 is "one peer is up" "$(value "$W/a.prom" 'cyphonic_peers{state="up"}')" 1

@@ -6,6 +6,7 @@ if [ -z "${IN_MOUNTS-}" ]; then
 	IN_MOUNTS=1 exec unshare -m --propagation private "$0" || { echo "1..0 # SKIP no namespaces"; exit 0; }
 fi
 . t/net/lib.sh
+cloud_role="[as, nms]"		# what it counts is of these two
 
 says() { # WORDS: the cloud's log has them, after $seen lines
 	tail -n +$((seen + 1)) "$W/cloud.log" | grep -q -- "$1"

@@ -15,7 +15,7 @@ manager() {
 }
 # worker FILE NUMBER: its pid, in order of birth; services have the helper first
 more_than() { [ "$(times "$1" "$2")" -gt "$3" ]; }
-replaced() { [ -n "$(child "$1" as+nms.0)" ] && ! kill -0 "$victim" 2>/dev/null; }
+replaced() { [ -n "$(child "$1" as+nms+trs.0)" ] && ! kill -0 "$victim" 2>/dev/null; }
 
 network
 host cloud 1
@@ -50,7 +50,7 @@ told a READY=1
 ok $? "a node says that it is ready"
 eventually 8 told a 'STATUS=node laptop.cyphonic.internal ready, 0 peers'
 ok $? "and who it is"
-eventually 5 told cloud 'STATUS=as ready; nms ready, 2 nodes'
+eventually 5 told cloud 'STATUS=as ready; nms ready, 3 nodes; trs ready, 0 paths'
 ok $? "the services' line counts nodes over all workers"
 "$CY" -c "$W/a.yaml" ping bob-box >/dev/null
 eventually 8 told a 'STATUS=node laptop.cyphonic.internal ready, 1 peer'
@@ -72,7 +72,7 @@ else
 	ok $? "and the log says what of the sandbox the kernel has"
 fi
 
-victim=$(child cloud as+nms.0)
+victim=$(child cloud as+nms+trs.0)
 begin=$(date +%s%N)
 kill -STOP "$victim"
 eventually 5 log cloud "pid $victim\) has not answered for [0-9]+ ms: killing it" &&
@@ -88,7 +88,7 @@ is "a stop begins with STOPPING=1" "$(times cloud STOPPING=1)" 1
 manager again 300000
 workers=2 start cloud cloud "$CY" -c "$W/cloud.yaml"
 eventually 5 more_than again WATCHDOG=1 2
-victim=$(child cloud as+nms.0)
+victim=$(child cloud as+nms+trs.0)
 kill -STOP "$victim"
 before=-1
 while [ "$before" != "$(times again WATCHDOG=1)" ]; do

@@ -32,7 +32,7 @@ name = sys.stdin.buffer.read() + bytes(16)
 h = bytearray(hashlib.sha1(uuid.NAMESPACE_DNS.bytes + name).digest()[:16])
 h[6] = h[6] & 15 | 0x50; h[8] = h[8] & 63 | 128
 print(h.hex())')
-path=$(status a --json | grep -o '"id": "[0-9a-f]\{32\}"' | head -1 | tr -dc '0-9a-f\n' | tail -c 33)
+path=$(status a --json | sed -n '/"paths"/,$p' | grep -o '"id": "[0-9a-f]\{32\}"' | head -1 | tr -dc '0-9a-f\n' | tail -c 33)
 
 # ---- to the NMS ----
 

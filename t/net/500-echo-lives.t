@@ -67,8 +67,8 @@ lives "kill -9 of the node's second worker" 1000 kill_child a node.1
 lives "kill -9 of the other node's first worker" 1000 kill_child b node.0
 lives "kill -9 of the other node's second worker" 1000 kill_child b node.1
 lives "kill -9 of the helper with the CA" 500 kill_child cloud helper
-lives "kill -9 of the cloud's first worker" 500 kill_child cloud as+nms.0
-lives "kill -9 of its second worker" 500 kill_child cloud as+nms.1
+lives "kill -9 of the cloud's first worker" 500 kill_child cloud as+nms+trs.0
+lives "kill -9 of its second worker" 500 kill_child cloud as+nms+trs.1
 lives "a restart of AS and NMS" 500 restart_cloud
 lives "$away s without any cloud" 500 without_cloud
 lives "USR2 to the cloud" 500 usr2 cloud

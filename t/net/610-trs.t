@@ -77,6 +77,8 @@ check "and both families' ways to the NMS" sh -c \
 	"[ \$('$CY' -c $W/r.yaml status | grep -c 'nms .*registered, seen as') = 2 ]"
 is "its port is 4502 over both families" "$(bound 4502)" 4
 is "its second port is 3478" "$(bound 3478)" 4
+check "who only asks by STUN is answered from both" sh -c \
+	"ip netns exec $P-cloud '$CY' netcheck 10.0.0.4 --json | grep -q '\"filtering\": \"address-dependent\"'"
 check "its metrics say so" sh -c "'$CY' -c $W/r.yaml metrics | grep -qx 'cyphonic_relay_ready 1'"
 check "the relay beside the cloud is another one" sh -c \
 	"'$CY' -c $W/cloud.yaml status | grep 'relay trs.$domain'"

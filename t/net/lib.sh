@@ -213,11 +213,11 @@ child() {
 
 # ---- the program ----
 
-# cloud_config [LINES]: AS and NMS on host cloud
+# cloud_config [LINES]: every service on host cloud, or those in $cloud_role
 cloud_config() {
 	mkdir -p "$W/cloud"
 	cat >"$W/cloud.yaml" <<END
-role: all
+role: ${cloud_role:-all}
 state: $W/cloud/state
 run: $W/cloud/run
 user: root

@@ -1,6 +1,7 @@
 /* The relay, worker by worker, without sockets: who may bind, what goes on to whom, what ends. */
 #include "t/tap.h"
 #include "roles/trs.h"
+#include "net/proto/stun.h"
 #include "store/config.h"
 #include <unistd.h>
 
@@ -848,6 +849,53 @@ static void test_probes(struct scene *s)
 	end(s);
 }
 
+static void test_stun(struct scene *s)
+{
+	struct stun_message m;
+	struct stun_id id = { { 5 } };
+	struct addr who;
+	uint8_t q[STUN_REQUEST_SIZE];
+	struct batch b = { .port = PORT_STUN, .buf = q };
+	unsigned i;
+
+	begin(s, 1);
+	ip_parse(&who, "203.0.113.9", 61234);
+	stun_request(q, &id, 0);
+	s->sent_n = 0;
+	give(s, 0, &who, &s->here4, q, sizeof q, sizeof q, 0);
+	ok(s->sent_n == 1 && s->sent[0].port == PORT_MAIN && s->sent[0].len <= sizeof q &&
+	   stun_parse(&m, s->sent[0].p, s->sent[0].len) && addr_equal(&m.mapped, &who) &&
+	   m.other.port == 3478, "STUN is answered at the main port, which names the other");
+	stun_request(q, &id, STUN_CHANGE_PORT);
+	b.from = who;
+	b.to = s->here4;
+	b.to.port = 3478;
+	b.len = b.seg = sizeof q;
+	s->sent_n = 0;
+	role_trs.input(s->t[0], s->now, &b, &s->out);
+	flush(&s->out);
+	ok(s->sent_n == 1 && s->sent[0].port == PORT_MAIN &&
+	   stun_parse(&m, s->sent[0].p, s->sent[0].len) && m.other.port == 4502,
+	   "asked at the second port for an answer from the other it comes from there");
+	for (i = 0; i < 1500; i++) {
+		stun_request(q, &id, 0);
+		role_trs.input(s->t[0], s->now, &b, &s->out);
+	}
+	ok(count(s, V_DROP_LIMIT) == 502, "a thousand a second are answered, no more");
+	tick(s, 1 * SEC);
+	role_trs.input(s->t[0], s->now, &b, &s->out);
+	ok(count(s, V_ANSWERED) == 1001, "the next second has its own");
+	q[0] = 0x77;
+	b.len = b.seg = 60;
+	role_trs.input(s->t[0], s->now, &b, &s->out);
+	memset(q, 0, sizeof q);
+	role_trs.input(s->t[0], s->now, &b, &s->out);
+	flush(&s->out);
+	ok(count(s, V_DROP_MALFORMED) == 1 && count(s, V_DROP_TYPE) == 1,
+	   "what is no request, or no STUN, is dropped there");
+	end(s);
+}
+
 static void test_garbage(struct scene *s)
 {
 	uint8_t q[DATAGRAM_MAX];
@@ -895,6 +943,7 @@ int main(void)
 	test_bounds(s);
 	test_looks(s);
 	test_probes(s);
+	test_stun(s);
 	test_garbage(s);
 	free(s);
 	return done();
