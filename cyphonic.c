@@ -26,8 +26,8 @@
  *	roles/			who does what: as.c, nms.c, node.c, each a story from the top
  *	net/io/			descriptors, clocks, processes; knows no protocol
  *
- * roles/ and net/io/ meet in net/role.h and net/proto/outbox.h alone, so t/sim/ can put a
- * simulated world where net/io/ stands.  A reader with five minutes: net/role.h, then
+ * roles/ and net/io/ meet in the headers of net/ and in net/proto/outbox.h alone, so t/sim/ can
+ * put a simulated world where net/io/ stands.  A reader with five minutes: net/role.h, then
  * net/proto/wire.def, then roles/node.c.
  */
 #include "net/io/args.h"

@@ -177,7 +177,8 @@ static void show_service(FILE *out, json_t *workers, const char *role)
 			continue;
 		n++;
 		json_object_foreach(worker, key, value)
-			if (json_is_integer(value) && strcmp(key, "worker") && strcmp(key, "workers"))
+			if (json_is_integer(value) && strcmp(key, "worker") &&
+			    strcmp(key, "workers") && strcmp(key, "key_expiry"))
 				json_object_set_new(sum, key, json_integer(number(sum, key) +
 							json_integer_value(value)));
 	}
@@ -201,6 +202,7 @@ static const char *octets_each_second(char out[24], double n)
 static void show_relay(FILE *out, json_t *agent)
 {
 	json_t *way;
+	char when[32];
 	size_t i;
 
 	fprintf(out, "relay %s: %s\n", text(agent, "name"), text(agent, "state"));
@@ -211,6 +213,8 @@ static void show_relay(FILE *out, json_t *agent)
 	fprintf(out, "  load         %.1f %%\n", 100 * json_number_value(json_object_get(agent, "load")));
 	json_array_foreach(json_object_get(agent, "ways"), i, way)
 		show_way(out, way);
+	if (number(agent, "key_expiry"))
+		fprintf(out, "  common key   until %s\n", date(when, number(agent, "key_expiry")));
 }
 
 static void show_trs(FILE *out, json_t *workers)

@@ -193,6 +193,14 @@ t/fuzz/nms.c
 	authentic nonsense at the NMS: Sealed by a node
 t/fuzz/node.c
 	authentic nonsense at a node: signal_or_capsule
+t/fuzz/trs.c
+	authentic nonsense at a relay: Sealed: type, flags
+t/unit/420-trs.c
+	third address on a path: a third address may send nothing
+	replayed Hole Punching: replayed from its address or another
+	raced Hole Punching: a copy that is quicker than the original
+	forged Relay Request: a forged Relay Request makes no path
+	address to be probed: never to loopback, multicast, link-local
 
 # ---- logins ----
 t/net/login_stranger.py
