@@ -145,6 +145,7 @@ at_least 1 "tunnel keys" "the Tunnel Key"
 at_least 1 "tunnel requests" "the Tunnel Request"
 at_least 1 "tunnel responses" "the Tunnel Response"
 at_least 1 "end keys" "and the End Key"
+at_least 4 "public keys" "he has the certificates' and the ephemeral public keys of both"
 at_least 2 "streams" "he has the capsules of both directions"
 at_least $size "capsule octets" "with all of the data"
 is "he has nobody's private key" "$(said "private keys")" 0

@@ -137,6 +137,7 @@ static void say_signalling(const struct attack *a)
 	printf("tunnel responses: %llu\n", (unsigned long long)a->responses);
 	printf("tunnel keys: %llu\n", (unsigned long long)a->tunnel_keys);
 	printf("end keys: %llu\n", (unsigned long long)a->end_keys);
+	printf("public keys: %u\n", a->publics);
 }
 
 static void say_streams(const struct attack *a)
