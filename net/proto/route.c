@@ -9,6 +9,7 @@
 #define BURST_LEAST (5 * SEC)	/* between two of them, whoever wants one */
 #define PUNCH_LIFE (10 * SEC / MS)	/* cloud ms: an older Hole Punching is a replay or no use */
 #define FOUND_LEAST (200 * MS)	/* between two ways that were found */
+#define ROUND_TRIP (2 * SEC)	/* an answer takes no longer */
 
 const char *route_kind_name(enum route_kind k)
 {
@@ -142,9 +143,13 @@ static void send_punch(struct tunnel *t, struct now now, const struct route *r, 
 
 static void punch(struct tunnel *t, struct now now, struct route *r, struct outbox *out)
 {
-	struct msg_punch m = { .challenge = random_u64() | 1, .echo = r->echo };
+	struct msg_punch m = { .echo = r->echo };
 
-	r->challenge = m.challenge;
+	/* the line may be longer than the time until the next one: any of them may be answered */
+	r->again = r->challenge && now.boot - r->sent < ROUND_TRIP;
+	if (!r->again)
+		r->challenge = random_u64() | 1;
+	m.challenge = r->challenge;
 	r->sent = now.boot;
 	if (r->state == ROUTE_NEW || r->state == ROUTE_FAILED)
 		r->state = ROUTE_TRYING;
@@ -180,6 +185,12 @@ static void choose(struct tunnel *t)
 	r->used = best;
 	r->changes++;
 	t->rtt = r->route[best].rtt;
+}
+
+static void fail(struct route *r)
+{
+	r->state = ROUTE_FAILED;
+	r->bound = false;
 }
 
 static void works(struct tunnel *t, struct now now, struct route *r, const struct addr *to)
@@ -251,10 +262,16 @@ void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 void route_doubt(struct tunnel *t, struct now now)
 {
 	struct routes *r = &t->routes;
+	unsigned i;
 
 	if (r->used < 0 || r->route[r->used].state != ROUTE_WORKS)
 		return;
-	r->route[r->used].state = ROUTE_FAILED;
+	fail(&r->route[r->used]);
+	/* nor are those that were not kept open still what they were */
+	for (i = 0; i < r->n; i++)
+		if (r->route[i].state == ROUTE_WORKS &&
+		    now.boot - r->route[i].heard > 2 * t->rules.keepalive)
+			fail(&r->route[i]);
 	choose(t);
 	route_burst(t, now);
 }
@@ -277,25 +294,36 @@ static enum verdict on_punch(struct tunnel *t, struct now now, const struct msg_
 	return V_ANSWERED;
 }
 
+/* Is this the answer to what was sent that way? */
+static bool answers(struct route *r, struct now now, const struct msg_punch *m)
+{
+	if (!m->echo || m->echo != r->challenge)
+		return false;
+	r->challenge = 0;
+	/* which of several was answered nobody knows */
+	if (!r->again)
+		r->rtt = now.boot - r->sent;
+	return true;
+}
+
 static enum verdict on_ack(struct tunnel *t, struct now now, const struct msg_punch *m,
 			   const struct addr *from, const struct addr *to)
 {
 	struct route *r = find(&t->routes, from);
 
-	if (!m->echo || !r || m->echo != r->challenge)
+	if (!r || !answers(r, now, m))
 		return V_DROP_STATE;
-	r->challenge = 0;
-	r->rtt = now.boot - r->sent;
 	works(t, now, r, to);
 	return V_ANSWERED;
 }
 
-static bool is_bound(const struct routes *r)
+/* By another address of the relay than this: one is enough, and all it keeps. */
+static bool is_bound_elsewhere(const struct routes *all, const struct route *than)
 {
-	unsigned i;
+	const struct route *r;
 
-	for (i = 0; i < r->n; i++)
-		if (route_is_relay(&r->route[i]) && route_carries(&r->route[i]))
+	for (r = all->route; r < all->route + all->n; r++)
+		if (r != than && route_is_relay(r) && route_carries(r))
 			return true;
 	return false;
 }
@@ -308,18 +336,21 @@ static enum verdict on_relay_ack(struct tunnel *t, struct now now, struct route 
 				 const struct msg_punch *m, const struct addr *to,
 				 struct outbox *out)
 {
-	if (!m->echo || m->echo != r->challenge || !m->challenge)
+	if (!m->challenge || !answers(r, now, m))
 		return V_DROP_STATE;
-	r->challenge = 0;
 	r->echo = m->challenge;
-	r->rtt = now.boot - r->sent;
 	r->heard = now.boot;
 	r->local = *to;
-	if (m->bound || is_bound(&t->routes))
+	r->bound = m->bound;
+	if (is_bound_elsewhere(&t->routes, r))
 		return V_ANSWERED;
-	punch(t, now, r, out);
-	r->state = ROUTE_BOUND;
-	tunnel_bound(t, now, r, out);
+	/* should the echo be lost, the burst sends it again */
+	if (!m->bound)
+		punch(t, now, r, out);
+	if (!route_carries(r)) {
+		r->state = ROUTE_BOUND;
+		tunnel_bound(t, now, r, out);
+	}
 	return V_ANSWERED;
 }
 
@@ -361,7 +392,7 @@ static bool is_wanted(const struct tunnel *t, const struct route *r)
 	const struct route *used = route_used(t);
 
 	if (route_is_relay(r))
-		return !route_carries(r) && !is_bound(&t->routes);
+		return !r->bound && !is_bound_elsewhere(&t->routes, r);
 	return r->state != ROUTE_WORKS &&
 	       (!used || used->state != ROUTE_WORKS || r->kind > used->kind);
 }
@@ -447,7 +478,10 @@ static void tick_again(struct tunnel *t, struct now now, struct outbox *out)
 	tick_burst(t, now, out);
 }
 
-/* NAPTs, firewalls and the TRS forget who is silent. */
+/*
+ * NAPTs, firewalls and the TRS forget who is silent.  Of the direct ways only the one in use is
+ * kept open: the others can be opened again.
+ */
 static void tick_keep(struct tunnel *t, struct now now, struct outbox *out)
 {
 	struct routes *r = &t->routes;
@@ -455,12 +489,13 @@ static void tick_keep(struct tunnel *t, struct now now, struct outbox *out)
 
 	for (i = 0; i < r->n; i++) {
 		struct route *w = &r->route[i];
+		bool relay = route_is_relay(w);
 
 		if (!route_carries(w))
 			continue;
-		if ((int)i != r->used && w->sent > w->heard + 2 * t->rules.keepalive)
-			w->state = ROUTE_FAILED;
-		else
+		if (relay && (int)i != r->used && w->sent > w->heard + 2 * t->rules.keepalive)
+			fail(w);
+		else if (relay || (int)i == r->used)
 			punch(t, now, w, out);
 	}
 	r->keep = now.boot + t->rules.keepalive;

@@ -51,8 +51,10 @@ struct route {
 	enum route_state state;
 	bool found;			/* something came from there, the NMS did not tell of it */
 	struct addr remote, local;	/* local: family 0 until something came */
-	uint64_t challenge;		/* of the newest Hole Punching that way */
+	uint64_t challenge;		/* of the Hole Punchings that were not answered yet, 0: none */
+	bool again;			/* there is more than one of them */
 	uint64_t echo;			/* relay: the TRS's challenge, to be sent back */
+	bool bound;			/* relay: it said so */
 	uint64_t sent, heard;		/* boot times; 0: never */
 	uint64_t rtt;			/* us, of the newest answer; 0: unknown */
 };

@@ -37,6 +37,19 @@ const struct tunnel *peek_tunnel(const struct computer *c, const struct computer
 	return s.found;
 }
 
+int peek_way(const struct computer *c, const struct computer *peer)
+{
+	const struct tunnel *t = peek_tunnel(c, peer);
+	const struct route *r = t ? route_used(t) : NULL;
+
+	return r ? (int)r->kind : -1;
+}
+
+struct behaviour peek_behaviour(const struct computer *c, unsigned family)
+{
+	return ((const struct node *)c->node->seat[0].self)->napt[family == 6].found;
+}
+
 bool peek_joined(const struct computer *a, const struct computer *b)
 {
 	const struct tunnel *ab = peek_tunnel(a, b), *ba = peek_tunnel(b, a);
