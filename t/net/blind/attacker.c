@@ -207,6 +207,7 @@ static int end(struct attack *a)
 	free(a->captures.m);
 	free(a->stream);
 	free(a->seen);
+	free(a->tried_before);
 	free(a);
 	return status;
 }

@@ -104,6 +104,7 @@ struct attack {
 	unsigned streams;
 	struct seen *seen;		/* octets of captured capsules: ciphertext, wherever it lies */
 	size_t seen_size;
+	uint64_t *tried_before;		/* hashes of secrets */
 
 	/* what came of it */
 	uint64_t opened, unopened, routes, relays, requests, responses, tunnel_keys, end_keys;
