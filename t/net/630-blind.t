@@ -59,8 +59,8 @@ services() {
 	eventually 10 relay_is_ready || bail "the relay registers"
 }
 
-# talk RUN PROGRAM LINES [NAME...]: a fetches marked data from b by the relay; in the midst of it the
-# memory of those is read
+# talk RUN PROGRAM LINES [NAME...]: a fetches marked data from b by the relay; in the midst of it
+# the memory of those is read
 talk() {
 	local run=$1
 
