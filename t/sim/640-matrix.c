@@ -11,7 +11,7 @@
 #define LOOKED (5 * SEC)		/* by then a node knows its NAPT */
 #define FIRST (1 * SEC)			/* a first ping is answered sooner */
 #define SETTLED (3 * SEC)		/* and by then the wanted way is used at both ends */
-#define LOSSY_FIRST (4 * SEC)		/* the same where 2 % of all datagrams are lost */
+#define LOSSY_FIRST (10 * SEC)		/* the same where 2 % of all datagrams are lost */
 #define LOSSY_SETTLED (70 * SEC)	/* a burst that failed is made again after a minute */
 #define WATCHED (150 * SEC)
 #define LEG (40 * MS + 200)		/* from a home to a public host: LAN, uplink, its line */
