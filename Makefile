@@ -124,9 +124,10 @@ $O/t/fuzz/%: $O/t/fuzz/%.o $(FUZZO) $(LIBA)
 PARSERS := text.c crypto/cert.c crypto/trust.c crypto/issue.c net/proto/wire.c net/proto/ext.c \
 	net/proto/gate.c net/proto/ip.c net/proto/dnsmsg.c net/proto/dns.c net/proto/dnstcp.c \
 	net/proto/dnsup.c net/proto/stun.c net/proto/login.c net/proto/register.c net/proto/session.c \
-	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c store/record.c store/state.c \
-	store/config_file.c store/config_yaml.c store/config_value.c roles/control.c roles/as.c \
-	roles/as_helper.c roles/nms.c roles/node_route.c roles/node_ask.c roles/node_login.c
+	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c net/proto/vantage.c store/record.c \
+	store/state.c store/config_file.c store/config_yaml.c store/config_value.c roles/control.c \
+	roles/as.c roles/as_helper.c roles/nms.c roles/node_route.c roles/node_ask.c \
+	roles/node_login.c roles/node_vantage.c
 fuzz-coverage:
 	$(MAKE) COVERAGE=1 CFLAGS='-O0 -g' coverage-programs
 	t/fuzz/coverage build/coverage $(PARSERS)

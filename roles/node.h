@@ -84,6 +84,7 @@ struct peer {
 	uint64_t opened;		/* boot time of the newest Route Direction taken */
 	uint16_t reason;		/* why the newest try failed, 0: it did not */
 	uint8_t route;			/* PEER_UP: enum route_kind of the way in use */
+	struct addr relay[2];		/* IPv4, IPv6: of the path's TRS, family 0: none */
 	struct held *held, **held_end;
 	unsigned held_n;
 	uint32_t held_octets;
@@ -138,6 +139,7 @@ struct node {
 	struct registrar registrar;
 	bool registering;		/* registrar is started */
 	struct vantage napt[2];		/* IPv4, IPv6: what is in front of us */
+	uint64_t relays_seen;		/* boot time at which it heard which relays are in use */
 	bool tun_up;
 	char tun_trouble[200];
 	bool looked;			/* asked how names are resolved before us */
@@ -280,6 +282,8 @@ void napt_close(struct node *n);
 bool napt_is_for(const struct node *n, const struct msg_header *h);
 enum verdict napt_input(struct node *n, struct now now, const uint8_t *p, size_t len,
 			const struct msg_header *h, const struct exts *x, const struct addr *from);
+/* This path's relay is written to from now on. */
+void napt_relayed(struct node *n, struct now now, struct peer *p, const struct tunnel_setup *s);
 /* V_PASSED: an authentic message of the NMS that is about something else. */
 enum verdict napt_signal(struct node *n, struct now now, const struct msg_header *h,
 			 struct bytes body);

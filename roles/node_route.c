@@ -114,6 +114,7 @@ static void open_path(struct node *n, struct now now, struct peer *p,
 	p->opened = now.boot;
 	p->state = PEER_OPENING;
 	p->reason = 0;
+	napt_relayed(n, now, p, &setup);
 	if (!id_is_zero(&old))
 		path_close(n, now, &old, out);
 	if (!p->held)

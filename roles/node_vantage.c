@@ -4,6 +4,8 @@
  */
 #include "roles/node.h"
 
+#define RELAYS_EVERY (60 * SEC)		/* with VANTAGE_FORGET, longer than any NAPT lets a relay in */
+
 void napt_open(struct node *n)
 {
 	vantage_init(&n->napt[0], &n->registrar, 0);
@@ -42,16 +44,64 @@ enum verdict napt_signal(struct node *n, struct now now, const struct msg_header
 	return v;
 }
 
+/* ---- relays in use: a NAPT lets them in, however it treats strangers ---- */
+
+static void wrote_to(struct node *n, struct now now, const struct peer *p)
+{
+	unsigned f;
+
+	for (f = 0; f < 2; f++)
+		if (p->relay[f].family)
+			vantage_wrote(&n->napt[f], now, &p->relay[f]);
+}
+
+void napt_relayed(struct node *n, struct now now, struct peer *p, const struct tunnel_setup *s)
+{
+	unsigned i;
+
+	memset(p->relay, 0, sizeof p->relay);
+	for (i = 0; i < s->candidates; i++)
+		if (s->candidate[i].kind == CANDIDATE_RELAY)
+			p->relay[s->candidate[i].addr.family == 6] = s->candidate[i].addr;
+	wrote_to(n, now, p);
+}
+
+struct seen {
+	struct node *n;
+	struct now now;
+};
+
+static void see_relay(void *arg, struct link *link)
+{
+	const struct peer *p = LINK_OWNER(link, struct peer, by4);
+	const struct seen *s = arg;
+
+	if (p->state >= PEER_OPENING)
+		wrote_to(s->n, s->now, p);
+}
+
+/* ---- time ---- */
+
 void napt_tick(struct node *n, struct now now, struct outbox *out)
 {
+	struct seen seen = { n, now };
+
+	if (now.boot >= n->relays_seen + RELAYS_EVERY) {
+		n->relays_seen = now.boot;
+		table_each(&n->peers4, see_relay, &seen);
+	}
 	vantage_tick(&n->napt[0], now, out);
 	vantage_tick(&n->napt[1], now, out);
 }
 
 uint64_t napt_expiry(const struct node *n)
 {
-	return MIN(vantage_expiry(&n->napt[0]), vantage_expiry(&n->napt[1]));
+	uint64_t at = n->peers4.n ? n->relays_seen + RELAYS_EVERY : NEVER;
+
+	return MIN(at, MIN(vantage_expiry(&n->napt[0]), vantage_expiry(&n->napt[1])));
 }
+
+/* ---- status ---- */
 
 static json_t *relays(const struct vantage *v)
 {

@@ -14,10 +14,8 @@ static void drop_points(struct vantage *v)
 {
 	unsigned i;
 
-	for (i = 0; i < v->points; i++) {
+	for (i = 0; i < v->points; i++)
 		session_free(&v->point[i].session);
-		session_free(&v->point[i].other);
-	}
 	wipe(v->point, sizeof v->point);
 	v->points = 0;
 }
@@ -68,6 +66,16 @@ void vantage_wrote(struct vantage *v, struct now now, const struct addr *to)
 	v->wrote[at].at = now.boot;
 }
 
+/* A new mapping knows only those written to since it was made, and a Keep Alive noticed it soon. */
+static void forget_wrote(struct vantage *v, struct now now)
+{
+	unsigned i;
+
+	for (i = 0; i < VANTAGE_WROTE; i++)
+		if (now.boot - v->wrote[i].at > v->registrar->keepalive + VANTAGE_NOTICED)
+			memset(&v->wrote[i], 0, sizeof v->wrote[i]);
+}
+
 static enum unasked surprise_of(const struct vantage *v, struct now now, const struct addr *from)
 {
 	unsigned i;
@@ -113,6 +121,7 @@ static void follow(struct vantage *v, struct now now)
 		v->found_at = 0;
 		v->relays = 0;
 		v->confirmed = false;
+		forget_wrote(v, now);
 	}
 	if (w->confirmed && !v->confirmed) {
 		v->is_reported = false;
@@ -140,7 +149,6 @@ static void add_point(struct vantage *v, const struct msg_vantage_point *m)
 	p->other_port = m->other_port;
 	memcpy(key.b, m->key, sizeof key.b);
 	session_vantage(&p->session, &key, self, false);
-	session_vantage(&p->other, &key, self, false);
 	wipe(&key, sizeof key);
 	v->points++;
 }
@@ -160,17 +168,14 @@ static enum verdict open_punch(struct vantage *v, struct now now, const uint8_t 
 	unsigned i;
 
 	for (i = 0; i < v->points && n <= sizeof copy; i++) {
-		struct vantage_point *point = &v->point[i];
-		bool main = point->addr.port == from->port;
-
-		if (!addr_same_ip(&point->addr, from))
+		*at = &v->point[i];
+		if (!addr_same_ip(&(*at)->addr, from))
 			continue;
 		memcpy(copy, p, n);
-		verdict = session_open(main ? &point->session : &point->other, cloud_of(v, now),
-				       copy, n, h, x, &body, stamp);
+		verdict = session_open(&(*at)->session, cloud_of(v, now), copy, n, h, x, &body,
+				       stamp);
 		if (verdict != V_PASSED)
 			continue;
-		*at = point;
 		return msg_read_punch(m, body.p, body.n) == (long)body.n ? V_PASSED : V_DROP_BODY;
 	}
 	return verdict;
@@ -277,8 +282,11 @@ static void punch(struct vantage *v, struct now now, struct vantage_point *p, st
 
 	p->sent[p->tries] = now.boot;
 	p->next = now.boot + (VANTAGE_FIRST << p->tries++);
+	/* a TRS takes each number once: whatever a node says shares them, over either family */
+	p->session.last = v->registrar->session.last;
 	n = session_seal(&p->session, ms, p->transaction, TYPE_HOLE_PUNCHING,
 			 tokens_at(&v->registrar->tokens, ms), body, n, d);
+	v->registrar->session.last = p->session.last;
 	vantage_wrote(v, now, &p->addr);
 	out_datagram(out, PORT_MAIN, &p->addr, NULL, d, n);
 }

@@ -28,6 +28,7 @@
 #define VANTAGE_TRIES 3			/* Hole Punchings to a TRS in a look */
 #define VANTAGE_FIRST (250 * MS)	/* wait for the answer to the first; doubled */
 #define VANTAGE_FORGET (240 * SEC)	/* NAPTs let nobody in any longer unless written to again */
+#define VANTAGE_NOTICED (5 * SEC)	/* what a Keep Alive finds out is known so much later */
 #define VANTAGE_SLACK (2 * SEC)		/* clocks of node and TRS differ less */
 #define VANTAGE_POINTS 4
 #define VANTAGE_DATAGRAM (MESSAGE_MIN + MSG_SIZE_punch)
@@ -47,7 +48,6 @@ struct vantage_point {
 	struct addr addr;
 	uint16_t other_port;		/* 0: it has none */
 	struct session session;
-	struct session other;		/* opens answers from the other port: of one millisecond, they have one number */
 	uint32_t transaction;
 	uint64_t challenge;		/* its low two bits are the number of the try */
 	unsigned tries;

@@ -27,13 +27,15 @@ static struct addr nms, own, peer;
 /* What was sent last, so that answers can fit. */
 static struct last {
 	uint32_t transaction, flow;
+	uint32_t vantage;		/* what is asked of itself, between everything else */
 	bool tun;
 } last;
 
 static void look(void *arg, const struct out_item *item)
 {
 	if (item->kind == OUT_DATAGRAM && item->port == PORT_MAIN)
-		last.transaction = get32(item->buf);
+		*(item->buf[6] == TYPE_VANTAGE_REQUEST ? &last.vantage : &last.transaction) =
+			get32(item->buf);
 	if (item->kind == OUT_CONNECT)
 		last.flow = item->handle;
 	if (item->kind == OUT_MASTER) {
@@ -136,10 +138,13 @@ static void datagram(struct run *r, uint8_t *p, size_t n, const struct addr *fro
 /* p: HEADER_SIZE octets free, the body, TAG_SIZE octets free; n counts them all. */
 static void sealed(struct run *r, uint8_t type, uint8_t next, uint8_t *p, size_t n)
 {
-	bool signal = type_key(type) == KEY_COMMON;
+	/* types 2 and 21 under the Node ID: a TRS looks at our NAPT */
+	bool signal = type_key(type) == KEY_COMMON || type == TYPE_ACK || type == TYPE_HOLE_PUNCHING;
 	struct msg_header h = { .version = PROTO_VERSION, .type = type, .next = next,
 				.length = (uint16_t)n, .transaction = last.transaction };
 
+	if (type == TYPE_VANTAGE_RESPONSE)
+		h.transaction = last.vantage;
 	h.id = signal ? login.node_id : route.path;
 	h.sequence = (uint32_t)(type == TYPE_CAPSULE ? 0 : CLOUD + (r->now.boot - 1000 * SEC) / MS);
 	h.sequence += r->number++;
@@ -148,7 +153,7 @@ static void sealed(struct run *r, uint8_t type, uint8_t next, uint8_t *p, size_t
 	else if (type == TYPE_CAPSULE)
 		h.flags = FLAG_DIRECTION;
 	msg_write_header(p, HEADER_SIZE, &h);
-	datagram(r, p, n, signal ? &nms : &peer);
+	datagram(r, p, n, type_key(type) == KEY_COMMON ? &nms : &peer);
 }
 
 #define SAY(r, type, name, m) do { \
@@ -264,7 +269,8 @@ static void signal_or_capsule(struct run *r, uint8_t op, struct fuzz_in *in)
 {
 	static const uint8_t types[] = { TYPE_CAPSULE, TYPE_REGISTRATION_RESPONSE,
 		TYPE_KEEP_ALIVE_ACK, TYPE_ROUTE_DIRECTION_R, TYPE_ROUTE_DIRECTION_I,
-		TYPE_NODE_INFO_RESPONSE, TYPE_REFUSAL, TYPE_TUNNEL_REQUEST, TYPE_TUNNEL_RESPONSE };
+		TYPE_NODE_INFO_RESPONSE, TYPE_REFUSAL, TYPE_TUNNEL_REQUEST, TYPE_TUNNEL_RESPONSE,
+		TYPE_VANTAGE_RESPONSE, TYPE_ACK, TYPE_HOLE_PUNCHING };
 	uint8_t next = fuzz_octet(in);
 	struct fuzz_piece d = fuzz_framed(in, HEADER_SIZE, TAG_SIZE);
 

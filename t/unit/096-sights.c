@@ -128,8 +128,34 @@ static void check_filterings(void)
 			}
 }
 
+static void names(void)
+{
+	static const struct {
+		struct behaviour b;
+		const char *name;
+	} row[] = {
+		{ { MAPPING_NONE, FILTERING_ENDPOINT_INDEPENDENT }, "open" },
+		{ { MAPPING_NONE, FILTERING_ADDRESS_DEPENDENT }, "firewall" },
+		{ { MAPPING_NONE, FILTERING_PORT_DEPENDENT }, "firewall" },
+		{ { MAPPING_NONE, FILTERING_UNKNOWN }, "unknown" },
+		{ { MAPPING_UNKNOWN, FILTERING_PORT_DEPENDENT }, "unknown" },
+		{ { MAPPING_ENDPOINT_INDEPENDENT, FILTERING_UNKNOWN }, "cone" },
+		{ { MAPPING_ENDPOINT_INDEPENDENT, FILTERING_ENDPOINT_INDEPENDENT }, "full cone" },
+		{ { MAPPING_ENDPOINT_INDEPENDENT, FILTERING_ADDRESS_DEPENDENT }, "restricted cone" },
+		{ { MAPPING_ENDPOINT_INDEPENDENT, FILTERING_PORT_DEPENDENT }, "port restricted cone" },
+		{ { MAPPING_ADDRESS_DEPENDENT, FILTERING_UNKNOWN }, "symmetric NAPT" },
+		{ { MAPPING_PORT_DEPENDENT, FILTERING_PORT_DEPENDENT }, "symmetric NAPT" },
+	};
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(row); i++)
+		ok(strcmp(behaviour_name(row[i].b), row[i].name) == 0, "mapping %s, filtering %s: %s",
+		   mapping_name(row[i].b.mapping), filtering_name(row[i].b.filtering), row[i].name);
+}
+
 int main(void)
 {
+	names();
 	check_mappings();
 	check_filterings();
 	return done();

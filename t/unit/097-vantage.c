@@ -160,8 +160,6 @@ static void trs_says(struct scene *s, struct trs *t, bool elsewhere, const struc
 	struct addr from = t->addr;
 	size_t n = msg_write_punch(body, sizeof body, m);
 
-	/* stateless: it numbers by its clock alone */
-	t->session.last = 0;
 	n = session_seal(&t->session, NOW_MS + s->now.boot / MS, transaction, type, 0, body, n, p);
 	if (elsewhere)
 		from.port = 3478;
