@@ -55,7 +55,7 @@ struct route {
 	bool again;			/* there is more than one of them */
 	uint64_t echo;			/* relay: the TRS's challenge, to be sent back */
 	bool bound;			/* relay: it said so */
-	uint64_t sent, heard;		/* boot times; 0: never */
+	uint64_t sent, heard, answered;	/* boot times; 0: never */
 	uint64_t rtt;			/* us, of the newest answer; 0: unknown */
 };
 
@@ -72,6 +72,7 @@ struct routes {
 	uint64_t burst;			/* boot time of the next burst */
 	uint64_t keep;			/* boot time at which the ways are used to keep them open */
 	uint64_t found;			/* boot time of the newest way that was found */
+	uint64_t suspect;		/* since when the other end talks by another way; 0 */
 	uint32_t changes;		/* times another way was taken into use */
 };
 
