@@ -518,10 +518,12 @@ static void tick_keep(struct tunnel *t, struct now now, struct outbox *out)
 
 		if (!route_carries(w))
 			continue;
-		if ((int)i != r->used && w->sent > w->heard + 2 * t->rules.keepalive)
-			fail(w);
-		else
+		if ((int)i == r->used || now.boot <= w->heard + 2 * t->rules.keepalive) {
 			punch(t, now, w, out);
+			continue;
+		}
+		fail(w);
+		r->burst = MIN(r->burst, now.boot);	/* another instead, if it is wanted */
 	}
 	r->keep = now.boot + t->rules.keepalive;
 }
@@ -532,10 +534,10 @@ void route_tick(struct tunnel *t, struct now now, struct outbox *out)
 
 	if (now.boot >= r->punch)
 		tick_burst(t, now, out);
-	if (now.boot >= r->burst)
-		tick_again(t, now, out);
 	if (now.boot >= r->keep)
 		tick_keep(t, now, out);
+	if (now.boot >= r->burst)
+		tick_again(t, now, out);
 }
 
 uint64_t route_expiry(const struct tunnel *t)
