@@ -507,6 +507,15 @@ static void tick_again(struct tunnel *t, struct now now, struct outbox *out)
 	tick_burst(t, now, out);
 }
 
+void route_check(struct tunnel *t, struct now now, struct outbox *out)
+{
+	struct route *r;
+
+	for (r = t->routes.route; r < t->routes.route + t->routes.n; r++)
+		if (route_carries(r))
+			punch(t, now, r, out);
+}
+
 /* NAPTs, firewalls and the TRS forget who is silent. */
 static void tick_keep(struct tunnel *t, struct now now, struct outbox *out)
 {

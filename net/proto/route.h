@@ -93,6 +93,8 @@ void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 		 const struct addr *to, bool answer);
 /* The way in use is silent while another answers: that one is taken. */
 void route_doubt(struct tunnel *t, struct now now);
+/* Hole Punching by every way that carries: a NAPT that was restarted is noticed, at a TRS too. */
+void route_check(struct tunnel *t, struct now now, struct outbox *out);
 /* A burst now, unless one was just made. */
 void route_burst(struct tunnel *t, struct now now);
 void route_tick(struct tunnel *t, struct now now, struct outbox *out);
