@@ -184,6 +184,18 @@ static uint64_t late(const struct scene *s)
 	return s->a->data_late + s->b->data_late;
 }
 
+/* Number of the relay their path may go by, -1: none. */
+static int relay_of(const struct scene *s)
+{
+	const struct tunnel *t = peek_tunnel(s->a, s->b);
+	unsigned i;
+
+	for (i = 0; t && i < s->l->relays; i++)
+		if (id_equal(&t->setup.relay, &s->l->relay[i].node_id))
+			return (int)i;
+	return -1;
+}
+
 /* ---- families ---- */
 
 static void no_common_family(void)
@@ -286,6 +298,30 @@ static void direct_dies(bool only_a)
 	lab_free(s.l);
 }
 
+/* A path that the NMS made without a relay: its end is what brings one. */
+static void direct_alone_dies(void)
+{
+	struct scene s;
+	uint64_t at, gone;
+
+	scene(&s, 659, 1);
+	homes(&s, FULL_CONE, PORT_RESTRICTED);
+	begin(&s);
+	first_ping(&s, 2 * SEC);
+	talk(&s, 30 * SEC);
+	ok(both_go(&(struct ways){ &s, ROUTE_DIRECT4, ROUTE_DIRECT4 }) && relay_of(&s) < 0,
+	   "with a full cone no relay is asked for");
+	s.cut4 = true;
+	at = talk_until(&s, -1, -1, ANEW);
+	at = talk_until(&s, ROUTE_RELAY4, ROUTE_RELAY4, 60 * SEC) + (at == NEVER ? 0 : at);
+	gone = lost(&s);
+	talk(&s, 100 * SEC);
+	if (!ok(at <= ANEW && lost(&s) == gone && peek_joined(s.a, s.b), "the direct way dies: a new "
+		"path by a relay %.1f s later, %" PRIu64 " packets lost", in_ms(at) / 1000, gone))
+		tell(&s);
+	lab_free(s.l);
+}
+
 static void relay_dies(void)
 {
 	struct scene s;
@@ -309,6 +345,42 @@ static void relay_dies(void)
 	gone = lost(&s);
 	if (!ok(at <= ANEW, "then the direct way dies: a new path by the new relay %.1f s later, "
 		"%" PRIu64 " packets lost", in_ms(at) / 1000, gone))
+		tell(&s);
+	lab_free(s.l);
+}
+
+/*
+ * A box at home is restarted, or gets another address: what stood goes on by the new mapping.
+ * Two that filter by port cannot be punched again by what they were told of the old one.
+ */
+static void rebound(enum box_kind kind, const char *ip, int way, int after)
+{
+	struct scene s;
+	struct box *box;
+	struct id path;
+	uint64_t gone, at;
+
+	scene(&s, 658, 1);
+	homes(&s, kind, PORT_RESTRICTED);
+	box = s.l->world->boxes->next;
+	begin(&s);
+	first_ping(&s, 2 * SEC);
+	talk(&s, 30 * SEC);
+	ok(both_go(&(struct ways){ &s, way, way }) && !lost(&s), "%s and port restricted, %s",
+	   box_kind_name(kind), route_kind_name((enum route_kind)way));
+	path = peek_tunnel(s.a, s.b)->setup.path;
+	box_forget(box, ip);
+	talk(&s, 4 * SEC);
+	at = talk_until(&s, after, after, 2 * BACK);
+	gone = lost(&s);
+	talk(&s, 20 * SEC);
+	if (!ok(peek_tunnel(s.a, s.b) && id_equal(&peek_tunnel(s.a, s.b)->setup.path, &path) &&
+		gone <= 2 * FALL_BACK_ONE / EVERY && lost(&s) == gone && !twice(&s),
+		"the box at home %s: the path goes on, %" PRIu64 " packets were lost",
+		ip ? "gets another address" : "is restarted", gone))
+		tell(&s);
+	if (!ok(at <= BACK, "%s %.1f s later", route_kind_name((enum route_kind)after),
+		in_ms(at) / 1000 + 4))
 		tell(&s);
 	lab_free(s.l);
 }
@@ -396,17 +468,6 @@ static void no_relay(void)
 }
 
 /* ---- several relays, and their restarts ---- */
-
-static int relay_of(const struct scene *s)
-{
-	const struct tunnel *t = peek_tunnel(s->a, s->b);
-	unsigned i;
-
-	for (i = 0; t && i < s->l->relays; i++)
-		if (id_equal(&t->setup.relay, &s->l->relay[i].node_id))
-			return (int)i;
-	return -1;
-}
 
 static void two_relays(unsigned near)
 {
@@ -519,7 +580,12 @@ int main(void)
 	broken6(SYMMETRIC, FIREWALL, ROUTE_RELAY6, FIRST);
 	direct_dies(false);
 	direct_dies(true);
+	direct_alone_dies();
 	relay_dies();
+	rebound(SYMMETRIC, NULL, ROUTE_RELAY4, ROUTE_RELAY4);
+	rebound(SYMMETRIC, "203.0.113.9", ROUTE_RELAY4, ROUTE_RELAY4);
+	rebound(PORT_RESTRICTED, NULL, ROUTE_DIRECT4, ROUTE_RELAY4);
+	rebound(PORT_RESTRICTED, "203.0.113.9", ROUTE_DIRECT4, ROUTE_RELAY4);
 	filtered();
 	no_trs();
 	no_relay();
