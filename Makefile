@@ -72,11 +72,22 @@ $O/t/unit/%: $O/t/unit/%.o $(LIBA)
 $O/t/sim/%: $O/t/sim/%.o $(SIMO) $(LIBA)
 	$(CC) $(ALL_LDFLAGS) -Wl,--wrap=aead_seal -o $@ $^ $(LIBS)
 
+# who owns every service and every wire; and the program with nodes that are no match for him
+BLIND := $(patsubst %,$O/t/net/blind/%,attacker broken published)
+$O/t/net/blind/attacker: $(patsubst %.c,$O/%.o,$(wildcard t/net/blind/attack*.c)) $(LIBA)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$O/t/net/blind/broken: $O/cyphonic.o $O/t/net/blind/leak.o $(LIBA)
+	$(CC) $(ALL_LDFLAGS) $(LEAK:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+$O/t/net/blind/published: $O/cyphonic.o $O/t/net/blind/psk.o $(LIBA)
+	$(CC) $(ALL_LDFLAGS) $(PSK:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+LEAK := keyring_install tunnel_send session_open
+PSK := keyring_install keys_psk
+
 # the laboratory's tools stand alone
 $O/t/net/%: $O/t/net/%.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-tests: all $(UNIT) $(SIM) $(NET) $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
+tests: all $(UNIT) $(SIM) $(NET) $(BLIND) $(patsubst t/%.c,$O/t/%,$(wildcard t/fuzz/*.c))
 
 # TESTS="t/net/210-ping.t" runs those alone
 test: tests
@@ -124,10 +135,12 @@ $O/t/fuzz/%: $O/t/fuzz/%.o $(FUZZO) $(LIBA)
 PARSERS := text.c crypto/cert.c crypto/trust.c crypto/issue.c net/proto/wire.c net/proto/ext.c \
 	net/proto/gate.c net/proto/ip.c net/proto/dnsmsg.c net/proto/dns.c net/proto/dnstcp.c \
 	net/proto/dnsup.c net/proto/stun.c net/proto/login.c net/proto/register.c net/proto/session.c \
-	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c net/proto/vantage.c store/record.c \
-	store/state.c store/config_file.c store/config_yaml.c store/config_value.c roles/control.c \
-	roles/as.c roles/as_helper.c roles/nms.c roles/node_route.c roles/node_ask.c \
-	roles/node_login.c roles/node_vantage.c
+	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c net/proto/route.c net/proto/vantage.c \
+	store/record.c store/state.c store/config_file.c store/config_yaml.c store/config_value.c \
+	roles/control.c roles/as.c roles/as_helper.c roles/nms.c roles/nms_register.c \
+	roles/nms_relays.c roles/nms_vantage.c roles/nms_way.c roles/netcheck.c roles/node_route.c \
+	roles/node_ask.c roles/node_login.c roles/node_vantage.c roles/trs.c roles/trs_agent.c \
+	roles/trs_paths.c roles/trs_vantage.c
 fuzz-coverage:
 	$(MAKE) COVERAGE=1 CFLAGS='-O0 -g' coverage-programs
 	t/fuzz/coverage build/coverage $(PARSERS)

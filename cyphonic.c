@@ -26,8 +26,8 @@
  *	roles/			who does what: as.c, nms.c, node.c, each a story from the top
  *	net/io/			descriptors, clocks, processes; knows no protocol
  *
- * roles/ and net/io/ meet in net/role.h and net/proto/outbox.h alone, so t/sim/ can put a
- * simulated world where net/io/ stands.  A reader with five minutes: net/role.h, then
+ * roles/ and net/io/ meet in the headers of net/ and in net/proto/outbox.h alone, so t/sim/ can
+ * put a simulated world where net/io/ stands.  A reader with five minutes: net/role.h, then
  * net/proto/wire.def, then roles/node.c.
  */
 #include "net/io/args.h"
@@ -45,6 +45,7 @@
 #include "net/io/resolv.h"
 #include "net/io/survey.h"
 #include "net/io/usage.h"
+#include "net/proto/why.h"
 #include "net/proto/wire.h"
 #include "net/io/standard.h"
 #include "roles/admin.h"
@@ -115,7 +116,7 @@ static const struct option_row option[OPTIONS] = {
 	[O_TEST] = { 't', "test", NULL, NULL, "check the configuration and end" },
 	[O_HELP] = { 'h', "help", NULL, NULL, "say this" },
 	[O_VERSION] = { 'V', "version", NULL, NULL, "say the version" },
-	[O_JSON] = { 0, "json", NULL, "account device ca backup restore status dns trs ping netcheck log debug test",
+	[O_JSON] = { 0, "json", NULL, "account device ca backup restore status dns trs ping why netcheck log debug test",
 		     "results as JSON" },
 	[O_PASSWORD] = { 0, "password-file", "FILE", "account", "password from FILE; '-': standard input" },
 	[O_KIND] = { 0, "kind", "KIND", "device", "of a new device: node (default) or trs" },
@@ -140,16 +141,15 @@ struct call {
 static int back_up(struct call *c);
 static int restore(struct call *c);
 static int ask_for_status(struct call *c);
-static int ask_for_names(struct call *c);
 static int repair_names(struct call *c);
 static int ask_for_pong(struct call *c);
 static int check_network(struct call *c);
 static int ask_for_metrics(struct call *c);
 static int tell_relay(struct call *c);
-static int ask_for_log(struct call *c);
 static int make_bundle(struct call *c);
 
-enum { PASSWORD = 1, NO_STORE = 2, NO_CONFIG = 4 };	/* NO_CONFIG: needs none if it has arguments */
+/* NO_CONFIG: needs none if it has arguments; NODE: of all roles, that alone is asked */
+enum { PASSWORD = 1, NO_STORE = 2, NO_CONFIG = 4, NODE = 8 };
 
 static const struct verb {
 	const char *name, *sub, *args;
@@ -157,6 +157,7 @@ static const struct verb {
 	unsigned flags;
 	int (*admin)(const struct admin *a);
 	int (*run)(struct call *c);
+	int (*ask)(const struct ask *a, const char *word);	/* of the running daemon; word or NULL */
 	void (*print)(FILE *out);
 	void (*complete)(const struct usage *u, FILE *out);
 	const char *text;
@@ -185,19 +186,21 @@ static const struct verb {
 	  .text = "accounts, CA and all else that is kept, into a file" },
 	{ "restore", NULL, "FILE", 1, 1, 0, .run = restore, .text = "and back" },
 	{ "status", NULL, "", 0, 0, 0, .run = ask_for_status, .text = "what the running daemon does" },
-	{ "dns", NULL, "[NAME]", 0, 1, 0, .run = ask_for_names,
+	{ "dns", NULL, "[NAME]", 0, 1, NODE, .ask = ask_dns,
 	  .text = "how names are resolved here, and who answers for a name" },
 	{ "repair", NULL, "", 0, 0, 0, .run = repair_names,
 	  .text = "take out what a killed node left in the system's name resolution" },
 	{ "trs", "drain", "", 0, 0, 0, .run = tell_relay,
 	  .text = "the relay here takes no new paths and goes on with those it has" },
 	{ "trs", "resume", "", 0, 0, 0, .run = tell_relay, .text = "it takes new ones again" },
-	{ "ping", NULL, "NAME", 1, 1, 0, .run = ask_for_pong,
+	{ "ping", NULL, "NAME", 1, 1, NODE, .run = ask_for_pong,
 	  .text = "ask another node over the overlay for a sign of life" },
+	{ "why", NULL, "NAME", 1, 1, NODE, .ask = ask_why,
+	  .text = "which way the path to a node goes, and why no better one" },
 	{ "netcheck", NULL, "[SERVER ...]", 0, 6, NO_CONFIG, .run = check_network,
 	  .text = "what this network allows, found out by STUN without login" },
 	{ "metrics", NULL, "", 0, 0, 0, .run = ask_for_metrics, .text = "its figures, as Prometheus reads them" },
-	{ "log", NULL, "[error|warn|info|debug]", 0, 1, 0, .run = ask_for_log,
+	{ "log", NULL, "[error|warn|info|debug]", 0, 1, 0, .ask = figures_log,
 	  .text = "say or set the level of its log" },
 	{ "debug", "bundle", "[FILE]", 0, 1, 0, .run = make_bundle,
 	  .text = "one archive for whoever shall help; holds no secrets" },
@@ -210,6 +213,8 @@ static const struct verb {
 	  .text = "the keys' list in the manual" },
 	{ "print", "metrics-manual", "", 0, 0, 0, .print = metrics_print_manual,
 	  .text = "the metrics' list in the manual" },
+	{ "print", "why-manual", "", 0, 0, 0, .print = why_print_manual,
+	  .text = "the list of reasons in the manual" },
 	{ "print", "wire-manual", "", 0, 0, 0, .print = wire_print_manual,
 	  .text = "the protocol manual's tables" },
 	{ "print", "wire-dictionary", "", 0, 0, 0, .print = wire_print_dictionary,
@@ -345,7 +350,8 @@ static struct ask ask_of(const struct call *c)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cast); i++)
-		if (config_role(cast[i].role->name) & c->conf.roles)
+		if (c->verb->flags & NODE ? cast[i].role == &role_node :
+					    config_role(cast[i].role->name) & c->conf.roles)
 			a.role[a.roles++] = cast[i].role->name;
 	return a;
 }
@@ -371,15 +377,6 @@ static int ask_for_status(struct call *c)
 	return ask_status(&a);
 }
 
-static int ask_for_names(struct call *c)
-{
-	struct ask a = ask_of(c);
-
-	a.role[0] = role_node.name;
-	a.roles = 1;
-	return ask_dns(&a, c->words ? c->word[0] : NULL);
-}
-
 static int repair_names(struct call *c)
 {
 	/* the device lives as long as the node's master */
@@ -396,13 +393,6 @@ static int ask_for_metrics(struct call *c)
 	struct ask a = ask_of(c);
 
 	return figures_show(&a, c->args.value[O_WRITE]);
-}
-
-static int ask_for_log(struct call *c)
-{
-	struct ask a = ask_of(c);
-
-	return figures_log(&a, c->words ? c->word[0] : NULL);
 }
 
 static int make_bundle(struct call *c)
@@ -429,8 +419,6 @@ static int ask_for_pong(struct call *c)
 		cy_log(LOG_ERROR_, "--count=%.40s: a number from 1 to 1000000", text);
 		return EXIT_USAGE;
 	}
-	a.role[0] = role_node.name;
-	a.roles = 1;
 	return ask_ping(&a, c->word[0], (unsigned)count);
 }
 
@@ -505,6 +493,7 @@ static int test_config(struct call *c)
 
 static int perform(struct call *c)
 {
+	struct ask a;
 	uint32_t bits;
 	int status;
 
@@ -523,7 +512,10 @@ static int perform(struct call *c)
 		return status;
 	if (!c->verb)
 		return run_daemon(c, bits);
-	return c->verb->admin ? administer(c) : c->verb->run(c);
+	if (!c->verb->ask)
+		return c->verb->admin ? administer(c) : c->verb->run(c);
+	a = ask_of(c);
+	return c->verb->ask(&a, c->words ? c->word[0] : NULL);
 }
 
 /* "trs drain" and "trs resume": a verb that begins like a role. */

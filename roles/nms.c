@@ -397,12 +397,11 @@ static uint64_t nms_expiry(const void *self)
 	return timers_next(&((const struct nms *)self)->timers);
 }
 
-/* {"1": 7, ...}: paths by pattern. */
+/* Paths of pattern 1, 2 and 3. */
 static json_t *patterns(const struct nms *nms)
 {
-	return json_pack("{s:I, s:I, s:I}", "direct", (json_int_t)nms->patterns[1],
-			 "one_napt", (json_int_t)nms->patterns[2],
-			 "relayed", (json_int_t)nms->patterns[3]);
+	return json_pack("[I, I, I]", (json_int_t)nms->patterns[1],
+			 (json_int_t)nms->patterns[2], (json_int_t)nms->patterns[3]);
 }
 
 static void nms_flow(void *self, struct now now, const struct flow_event *ev, struct outbox *out)

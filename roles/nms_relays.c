@@ -366,11 +366,11 @@ static void show_one(void *arg, struct link *link)
 		if (facts->addr[f].family)
 			json_array_append_new(addresses,
 					      json_string(addr_text(text, &facts->addr[f])));
-	json_array_append_new(s->list, json_pack("{s:s, s:o, s:s, s:b, s:i, s:i, s:b}",
-			      "name", facts->fqdn, "addresses", addresses,
-			      "region", facts->region, "draining", facts->draining,
-			      "load", facts->load, "paths", (int)facts->paths,
-			      "silent", r->silent));
+	json_array_append_new(s->list, json_pack("{s:s, s:s, s:o, s:s, s:i, s:I}",
+			      "name", facts->fqdn, "state", r->silent ? "silent" :
+			      facts->draining ? "draining" : "ready", "addresses", addresses,
+			      "region", facts->region, "load", facts->load,
+			      "paths", (json_int_t)facts->paths));
 }
 
 json_t *relays_status(const struct nms *nms)

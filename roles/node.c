@@ -85,6 +85,13 @@ static void on_note(struct node *n, struct now now, unsigned worker, struct node
 	case NODE_CLOSE:
 		paths_close(n, now, &note->path, out);
 		break;
+	case NODE_HERE:
+		if (note->len == sizeof n->here)
+			memcpy(&n->here, note->body, sizeof n->here);
+		break;
+	case NODE_EXPLAIN:
+		why_explain(n, now, &note->path, out);
+		break;
 	default:
 		peers_note(n, now, worker, note, out);
 		break;
@@ -101,8 +108,10 @@ static void from_worker(struct node *n, struct now now, const struct note *note,
 	memcpy(&m, note->data.p, sizeof m);
 	if (m.len != note->data.n - sizeof m)
 		return;
-	if (m.kind == NODE_HELLO && n->known)
+	if (m.kind == NODE_HELLO && n->known) {
 		login_tell(n, now, note->worker, out);
+		why_tell_here(n, now, note->worker, out);
+	}
 	/* a packet is sealed where it lies: in scratch with headroom, until the flush */
 	out_need(out, 8);
 	m.body = out_space(out, m.len);
@@ -184,6 +193,7 @@ static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, si
 	v = registrar_input(&n->registrar, now, p, len, &h, &x, from, to, &body, out);
 	if (!ready && registrar_ready(&n->registrar))
 		nms_hurry(n, now, out);
+	why_tick(n, now, out);
 	if (v == V_PASSED)
 		v = napt_signal(n, now, &h, body);
 	return v == V_PASSED ? peers_signal(n, now, &h, body, out) : v;
@@ -267,6 +277,9 @@ static void ring(struct node *n, struct now now, struct timer *t, struct outbox 
 	case ALARM_PING:
 		status_alarm(n, now, TIMER_OWNER(a, struct ping, alarm), out);
 		break;
+	case ALARM_INQUIRY:
+		why_alarm(n, now, TIMER_OWNER(a, struct inquiry, alarm), out);
+		break;
 	}
 }
 
@@ -286,6 +299,7 @@ static void tick_agent(struct node *n, struct now now, struct outbox *out)
 	if (now.boot >= n->tun_again)
 		login_ask_master(n, PRIV_TUN_UP, out);
 	dns_tick(n->dns, now, out);
+	why_tick(n, now, out);
 }
 
 static void node_tick(void *self, struct now now, struct outbox *out)

@@ -2,7 +2,7 @@
  * node.h - between the files of the node: node.c (the story), node_login.c (who we are),
  * node_peers.c (who is wanted), node_ask.c and node_route.c (what the NMS says), node_vantage.c
  * (the NAPT in front of us), node_paths.c (tunnels), node_dns.c (the system's resolver),
- * node_status.c (what the user asks).
+ * node_status.c (what the user asks), node_why.c (why a path goes the way it does).
  *
  * Worker 0 is the agent: it logs in, registers, answers DNS, reads the TUN device and knows the
  * peers.  Every worker carries the paths whose Path ID it owns.
@@ -17,6 +17,7 @@
 #include "net/proto/timers.h"
 #include "net/proto/tunnel.h"
 #include "net/proto/vantage.h"
+#include "net/proto/why.h"
 #include "net/priv.h"
 #include "net/role.h"
 #include "roles/control.h"
@@ -30,9 +31,10 @@
 #define QUERIES_MAX 1024
 #define PEERS_MAX 4096
 #define PINGS_MAX 16
+#define INQUIRIES_MAX 8
 #define DNS_HANDLES 16u			/* flow handles of the resolver start here */
 
-enum alarm_kind { ALARM_PEER, ALARM_QUERY, ALARM_PATH, ALARM_PING };
+enum alarm_kind { ALARM_PEER, ALARM_QUERY, ALARM_PATH, ALARM_PING, ALARM_INQUIRY };
 
 struct alarm {
 	struct timer timer;
@@ -112,6 +114,14 @@ struct ping {
 	char fqdn[NAME_SIZE];
 };
 
+/* Somebody wants to know why. */
+struct inquiry {
+	struct alarm alarm;
+	uint32_t handle;		/* of the asking client, 0: free */
+	bool sent;			/* the path's owner was asked */
+	char fqdn[NAME_SIZE];
+};
+
 struct node {
 	struct role_env env;
 	struct verdicts verdicts;
@@ -133,6 +143,7 @@ struct node {
 	struct tokens tokens;		/* for what goes to a TRS */
 	struct table paths;
 	struct carried gone;		/* of paths that ended */
+	struct why_here here;		/* as the agent sees it */
 
 	/* the agent's */
 	struct login login;
@@ -155,6 +166,7 @@ struct node {
 	unsigned queries_n;
 	struct table peers4, peers6;
 	struct ping ping[PINGS_MAX];
+	struct inquiry inquiry[INQUIRIES_MAX];
 	uint64_t bad_peers;		/* certificates that were not accepted */
 	uint64_t bad_places;		/* candidates where no other node can be */
 };
@@ -178,6 +190,9 @@ enum node_note_kind {
 	NODE_PROBED,		/* to the agent: the probe came back after rtt from `from` */
 	NODE_ROUTED,		/* to the agent: another way is in use */
 	NODE_UNANSWERED,	/* to the agent: no direct way answers, a relay is needed */
+	NODE_HERE,		/* from the agent: body is struct why_here */
+	NODE_EXPLAIN,		/* to a path's owner */
+	NODE_EXPLAINED,		/* to the agent: body is struct why_facts, the path's part filled in */
 };
 
 struct node_note {
@@ -313,5 +328,25 @@ void status_probed(struct node *n, struct now now, const struct peer *p,
 		   const struct node_note *note, struct outbox *out);
 void status_alarm(struct node *n, struct now now, struct ping *ping, struct outbox *out);
 const char *peer_state_name(enum peer_state s);
+/* A name as the user types it, with the domain or without; false: no name of the overlay. */
+bool status_full_name(const struct node *n, char out[NAME_SIZE], const char *name);
+
+/* node_why.c */
+/* {"cmd": "why", "name": NAME}: a path that is not there is asked for first. */
+void why_asked(struct node *n, struct now now, uint32_t handle, json_t *request,
+	       struct outbox *out);
+/* The same moments as those of status_...(). */
+void why_peer_up(struct node *n, struct now now, const struct peer *p, struct outbox *out);
+void why_failed(struct node *n, const char *fqdn, uint16_t reason, struct outbox *out);
+void why_explained(struct node *n, const struct peer *p, const struct node_note *note,
+		   struct outbox *out);
+void why_alarm(struct node *n, struct now now, struct inquiry *q, struct outbox *out);
+/* At a path's owner. */
+void why_explain(struct node *n, struct now now, const struct id *path, struct outbox *out);
+/* Of one of this worker's paths, for status. */
+struct why_answer why_of_path(const struct node *n, const struct tunnel *t);
+/* The agent keeps all workers up to date about where this node is. */
+void why_tick(struct node *n, struct now now, struct outbox *out);
+void why_tell_here(struct node *n, struct now now, unsigned worker, struct outbox *out);
 
 #endif

@@ -412,6 +412,9 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 	case NODE_PROBED:
 		status_probed(n, now, p, note, out);
 		break;
+	case NODE_EXPLAINED:
+		why_explained(n, p, note, out);
+		break;
 	}
 }
 

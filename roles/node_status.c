@@ -27,16 +27,25 @@ static const char *via(const struct route *r)
 	return r ? route_kind_name(r->kind) : "none";
 }
 
+struct adding {
+	const struct node *node;
+	json_t *paths;
+};
+
 static void add_path(void *arg, struct link *link)
 {
 	const struct path *p = LINK_OWNER(link, struct path, link);
 	const struct tunnel *t = &p->tunnel;
+	const struct adding *a = arg;
+	struct why_answer why = why_of_path(a->node, t);
 	char id[33];
 
-	json_array_append_new(arg, json_pack(
-		"{s:s, s:s, s:s, s:s, s:o, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:f}",
+	json_array_append_new(a->paths, json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:f}",
 		"id", id_text(id, &p->link.id), "peer", t->setup.peer_fqdn,
 		"state", tunnel_state_name(t->state), "via", via(route_used(t)),
+		"why", why_name(why.code),
+		"better", why.better < ROUTE_KINDS ? route_kind_name(why.better) : "none",
 		"remote", text_of(&t->remote), "initiator", t->setup.initiator,
 		"suite", (int)t->keys.suite, "generation", (int)t->keys.current,
 		"rekeys", (json_int_t)t->rekeys,
@@ -147,8 +156,9 @@ static json_t *resolver(const struct node *n)
 static json_t *node_status(const struct node *n, struct now now)
 {
 	json_t *o = json_object(), *paths = json_array();
+	struct adding a = { n, paths };
 
-	table_each((struct table *)(uintptr_t)&n->paths, add_path, paths);
+	table_each((struct table *)(uintptr_t)&n->paths, add_path, &a);
 	json_object_set_new(o, "status", control_status("node", &n->env, &n->verdicts, now, &n->cloud));
 	json_object_set_new(o, "totals", totals(n));
 	if (n->dns)
@@ -178,8 +188,7 @@ static void probe(struct node *n, struct now now, struct ping *ping, const struc
 	node_tell(n, now, id_owner(&p->path, n->env.workers), &note, out);
 }
 
-/* A name as the user types it: with the domain or without. */
-static bool full_name(const struct node *n, char out[NAME_SIZE], const char *name)
+bool status_full_name(const struct node *n, char out[NAME_SIZE], const char *name)
 {
 	char both[2 * NAME_SIZE];
 
@@ -202,7 +211,7 @@ static void start_ping(struct node *n, struct now now, uint32_t handle, json_t *
 
 	for (i = 0; i < PINGS_MAX && !ping; i++)
 		ping = n->ping[i].handle ? NULL : &n->ping[i];
-	if (!is_agent(n) || !ping || !name || !full_name(n, ping->fqdn, name)) {
+	if (!is_agent(n) || !ping || !name || !status_full_name(n, ping->fqdn, name)) {
 		control_error(&n->control, handle, !is_agent(n) ? "not the agent" :
 			      !ping ? "too many pings at once" :
 			      !n->known ? "this node is not logged in yet" :
@@ -226,6 +235,7 @@ void status_peer_up(struct node *n, struct now now, const struct peer *p, struct
 	for (i = 0; i < PINGS_MAX; i++)
 		if (n->ping[i].handle && strcmp(n->ping[i].fqdn, p->fqdn) == 0)
 			probe(n, now, &n->ping[i], p, out);
+	why_peer_up(n, now, p, out);
 }
 
 void status_failed(struct node *n, const char *fqdn, uint16_t reason, struct outbox *out)
@@ -236,6 +246,7 @@ void status_failed(struct node *n, const char *fqdn, uint16_t reason, struct out
 		if (n->ping[i].handle && strcmp(n->ping[i].fqdn, fqdn) == 0)
 			end_ping(n, &n->ping[i], json_pack("{s:s, s:s}", "error",
 				 reason_text(reason), "reason", reason_name(reason)), out);
+	why_failed(n, fqdn, reason, out);
 }
 
 void status_probed(struct node *n, struct now now, const struct peer *p,
@@ -276,6 +287,8 @@ void status_flow(struct node *n, struct now now, const struct flow_event *ev, st
 		control_error(&n->control, ev->handle, "not the agent", out);
 	else if (cmd && strcmp(cmd, "ping") == 0)
 		start_ping(n, now, ev->handle, request, out);
+	else if (cmd && strcmp(cmd, "why") == 0)
+		why_asked(n, now, ev->handle, request, out);
 	else
 		control_error(&n->control, ev->handle, "unknown cmd", out);
 	json_decref(request);

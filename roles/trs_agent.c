@@ -244,7 +244,7 @@ static void log_in(struct trs *t, struct now now)
 		a->relogin = now.boot + PREPARE_AGAIN;
 		return;
 	}
-	login_start(&a->login, now, NULL, 0);
+	login_start(&a->login, now, (const uint8_t *)"", 0);	/* no certificate is asked for */
 	a->relogin = NEVER;
 }
 

@@ -6,7 +6,9 @@
  *	{"cmd": "status"}
  *		-> an object of the role's own making, "role" and "worker" in it
  *	{"cmd": "ping", "name": NAME, "wait_ms": MS}
- *		-> {"name": FQDN, "ip": IP, "via": "direct", "remote": "IP:PORT", "rtt_ms": 0.42}
+ *		-> {"name": FQDN, "ip": IP, "via": "direct4", "remote": "IP:PORT", "rtt_ms": 0.42}
+ *	{"cmd": "why", "name": NAME, "wait_ms": MS}
+ *		-> cyphonic.why.v1 of cyphonic(8), but for "schema"
  *	{"cmd": "dns"}
  *		-> cyphonic.dns.v1 of cyphonic(8), but for "schema" and "query"
  *	{"cmd": "drain"} or {"cmd": "resume"}, to a relay
@@ -66,6 +68,11 @@ int ask_status(const struct ask *a);
 int ask_dns(const struct ask *a, const char *name);
 /* Asks role[0], the node, count times, a second apart. */
 int ask_ping(const struct ask *a, const char *name, unsigned count);
+/*
+ * Which way the path to that node goes and why no better one, of role[0], the node; a path that
+ * is not there is made first.  1 if there is none.
+ */
+int ask_why(const struct ask *a, const char *name);
 
 /* Says drain or resume to every worker of the relay; 1 if one of them does not answer. */
 int ask_relay(const struct ask *a, const char *what);

@@ -38,15 +38,6 @@ static void of_as(struct sheet *s, json_t *as)
 	sheet_add(s, M_AS_CONNECTIONS, number(as, "connections"), NULL, NULL);
 }
 
-static void of_nms(struct sheet *s, json_t *nms)
-{
-	sheet_add(s, M_REGISTRATIONS, number(nms, "nodes"), NULL, NULL);
-	sheet_add(s, M_SELECTIONS, number(nms, "selections"), NULL, NULL);
-	sheet_add(s, M_DIRECTIONS, number(nms, "paths"), "told", NULL);
-	sheet_add(s, M_DIRECTIONS, number(nms, "refusals"), "refused", NULL);
-	sheet_add(s, M_DIRECTIONS, number(nms, "undelivered"), "undelivered", NULL);
-}
-
 static void of_trs(struct sheet *s, json_t *trs)
 {
 	sheet_add(s, M_RELAY_PATHS, number(trs, "bound"), "bound", NULL);
@@ -76,6 +67,23 @@ static void states(struct sheet *s, enum metric m, json_t *list, const char *con
 			n += strcmp(text(one, "state"), *state) == 0;
 		sheet_add(s, m, n, *state, NULL);
 	}
+}
+
+static void of_nms(struct sheet *s, json_t *nms)
+{
+	static const char *const state[] = { "ready", "draining", "silent", NULL };
+	static const char *const pattern[] = { "1", "2", "3" };
+	size_t i;
+
+	sheet_add(s, M_REGISTRATIONS, number(nms, "nodes"), NULL, NULL);
+	sheet_add(s, M_SELECTIONS, number(nms, "selections"), NULL, NULL);
+	sheet_add(s, M_DIRECTIONS, number(nms, "paths"), "told", NULL);
+	sheet_add(s, M_DIRECTIONS, number(nms, "refusals"), "refused", NULL);
+	sheet_add(s, M_DIRECTIONS, number(nms, "undelivered"), "undelivered", NULL);
+	for (i = 0; i < ARRAY_SIZE(pattern); i++)
+		sheet_add(s, M_PATTERNS, json_number_value(json_array_get(part(nms, "patterns"), i)),
+			  pattern[i], NULL);
+	states(s, M_RELAYS, part(nms, "relays"), state);
 }
 
 static void of_agent(struct sheet *s, json_t *node)

@@ -110,6 +110,23 @@ static json_t *path_of(json_t *workers, const char *peer)
 	return found;
 }
 
+/* "relay4" and the like, short. */
+static const char *way_word(json_t *path)
+{
+	const char *via = text(path, "via");
+
+	return strncmp(via, "relay", 5) == 0 ? "relayed" :
+	       strncmp(via, "direct", 6) == 0 ? "direct" : via;
+}
+
+/* Why it goes no better way; "" where there is none to be had. */
+static const char *reason_of(json_t *path)
+{
+	const char *better = text(path, "better");
+
+	return strcmp(better, "none") == 0 || strcmp(better, "-") == 0 ? "" : text(path, "why");
+}
+
 static void show_peer(FILE *out, json_t *peer, json_t *path)
 {
 	const char *state = text(peer, "state"), *reason = text(peer, "reason");
@@ -120,10 +137,11 @@ static void show_peer(FILE *out, json_t *peer, json_t *path)
 	if (json_number_value(json_object_get(path, "rtt_ms")) > 0)
 		snprintf(rtt, sizeof rtt, "%.2f ms",
 			 json_number_value(json_object_get(path, "rtt_ms")));
-	fprintf(out, "%-28s %-15s %-24s %-9s %-7s %-22s %9s %9s %9s\n", text(peer, "name"),
-		text(peer, "ipv4"), text(peer, "ipv6"), state, text(path, "via"),
+	fprintf(out, "%-28s %-15s %-24s %-9s %-7s %-22s %9s %9s %9s%s%s\n", text(peer, "name"),
+		text(peer, "ipv4"), text(peer, "ipv6"), state, way_word(path),
 		text(path, "remote"), rtt, octets(in, number(path, "octets_in")),
-		octets(sent, number(path, "octets_out")));
+		octets(sent, number(path, "octets_out")), *reason_of(path) ? "  " : "",
+		reason_of(path));
 }
 
 static void show_node(FILE *out, json_t *workers)
@@ -138,8 +156,8 @@ static void show_node(FILE *out, json_t *workers)
 			continue;
 		show_agent(out, worker);
 		if (json_array_size(peers))
-			fprintf(out, "\n%-28s %-15s %-24s %-9s %-7s %-22s %9s %9s %9s\n", "PEER", "IPV4",
-				"IPV6", "STATE", "VIA", "REMOTE", "RTT", "IN", "OUT");
+			fprintf(out, "\n%-28s %-15s %-24s %-9s %-7s %-22s %9s %9s %9s  %s\n", "PEER", "IPV4",
+				"IPV6", "STATE", "VIA", "REMOTE", "RTT", "IN", "OUT", "WHY");
 		json_array_foreach(peers, j, peer)
 			show_peer(out, peer, path_of(workers, text(peer, "name")));
 	}
@@ -159,7 +177,8 @@ static void show_service(FILE *out, json_t *workers, const char *role)
 			continue;
 		n++;
 		json_object_foreach(worker, key, value)
-			if (json_is_integer(value) && strcmp(key, "worker") && strcmp(key, "workers"))
+			if (json_is_integer(value) && strcmp(key, "worker") &&
+			    strcmp(key, "workers") && strcmp(key, "key_expiry"))
 				json_object_set_new(sum, key, json_integer(number(sum, key) +
 							json_integer_value(value)));
 	}
@@ -183,6 +202,7 @@ static const char *octets_each_second(char out[24], double n)
 static void show_relay(FILE *out, json_t *agent)
 {
 	json_t *way;
+	char when[32];
 	size_t i;
 
 	fprintf(out, "relay %s: %s\n", text(agent, "name"), text(agent, "state"));
@@ -193,6 +213,8 @@ static void show_relay(FILE *out, json_t *agent)
 	fprintf(out, "  load         %.1f %%\n", 100 * json_number_value(json_object_get(agent, "load")));
 	json_array_foreach(json_object_get(agent, "ways"), i, way)
 		show_way(out, way);
+	if (number(agent, "key_expiry"))
+		fprintf(out, "  common key   until %s\n", date(when, number(agent, "key_expiry")));
 }
 
 static void show_trs(FILE *out, json_t *workers)

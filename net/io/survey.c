@@ -163,7 +163,8 @@ static void look(struct run *r, int wait_ms)
 	for (i = 0; i < NETCHECK_FAMILIES * PORTS; i++)
 		p[i] = (struct pollfd){ .fd = r->udp[i / PORTS][i % PORTS].fd, .events = POLLIN };
 	for (i = 0; i < NETCHECK_AS; i++)
-		p[NETCHECK_FAMILIES * PORTS + i] = (struct pollfd){ .fd = r->tcp[i], .events = POLLOUT };
+		p[NETCHECK_FAMILIES * PORTS + i] = (struct pollfd){ .fd = r->tcp[i],
+								    .events = POLLOUT };
 	if (poll(p, ARRAY_SIZE(p), wait_ms) <= 0)
 		return;
 	for (i = 0; i < NETCHECK_FAMILIES * PORTS; i++)

@@ -137,8 +137,8 @@ static void say_lines(FILE *out, const struct netcheck_report *r, const struct s
 		say_family(out, i == NETCHECK_IPV4 ? "IPv4" : "IPv6", &r->family[i]);
 	fprintf(out, "others\n");
 	for (i = 0; i < r->servers; i++)
-		say_reached(out, "STUN server", &r->server[i].at, r->server[i].answered, r->server[i].rtt,
-			    r->server[i].error ? "refused" : "no answer");
+		say_reached(out, "STUN server", &r->server[i].at, r->server[i].answered,
+			    r->server[i].rtt, r->server[i].error ? "refused" : "no answer");
 	for (i = 0; i < r->as_n; i++)
 		say_reached(out, "AS by TCP", &r->as[i].at, r->as[i].reached == FACT_YES, r->as[i].rtt,
 			    r->as[i].reached == FACT_NO ? "refused, or no route" : "no answer");

@@ -125,8 +125,8 @@ static int take_word(struct netcheck_plan *plan, const char *word)
 	uint16_t port;
 
 	if (!split(word, host, &port)) {
-		cy_log(LOG_ERROR_, "'%.60s' is no server: ADDRESS, ADDRESS:PORT, [IPV6]:PORT or a host's name",
-		       word);
+		cy_log(LOG_ERROR_, "'%.60s' is no server: ADDRESS, ADDRESS:PORT, [IPV6]:PORT or a "
+		       "host's name", word);
 		return 2;
 	}
 	if (ip_parse(&a, host, port)) {
@@ -169,8 +169,8 @@ int survey_who(struct netcheck_plan *plan, const struct survey *s)
 	if (!plan->servers)
 		take_list(plan, &conf->node_as, STUN_PORT);
 	if (!plan->servers) {
-		cy_log(LOG_ERROR_, "no server to ask: name a STUN server (cyphonic netcheck ADDRESS), or set "
-		       "node.stun or node.as");
+		cy_log(LOG_ERROR_, "no server to ask: name a STUN server (cyphonic netcheck ADDRESS), or "
+		       "set node.stun or node.as");
 		return 2;
 	}
 	plan->as_n = MIN(conf->node_as.n, (unsigned)NETCHECK_AS);

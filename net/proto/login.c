@@ -80,6 +80,7 @@ static void try_later(struct login *l, struct now now, uint64_t wait, const char
 	cy_log(LOG_WARN, "login at AS %s failed: %s; next try in %.1f s",
 	       addr_text(as, &l->wish.as[l->tries % l->wish.as_n]), why, (double)wait / SEC);
 	l->tries++;
+	l->refused = false;
 	l->state = LOGIN_IDLE;
 	l->next = now.boot + wait;
 }
@@ -191,6 +192,7 @@ static bool take_answer(struct login *l, struct now now, struct msg_login_respon
 		snprintf(why, sizeof why, "refused: %s (%s)", reason_name(r->result),
 			 reason_text(r->result));
 		try_later(l, now, wait_after(l, r->result), why);
+		l->refused = true;
 		return false;
 	}
 	wrong = unusable(l, r);

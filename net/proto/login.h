@@ -41,6 +41,7 @@ struct login {
 	size_t got;
 	uint8_t in[8192];
 	char trouble[256];		/* why the newest try failed; "" when it did not */
+	bool refused;			/* the AS answered, and that it was no */
 };
 
 /* csr may be empty to keep the certificate.  False with a line in err (256): no TLS. */

@@ -256,10 +256,16 @@ static void punch_soon(struct routes *r, struct now now, uint8_t times)
 void route_doubt(struct tunnel *t, struct now now)
 {
 	struct routes *r = &t->routes;
+	unsigned i;
 
 	if (r->used < 0 || r->route[r->used].state != ROUTE_WORKS)
 		return;
 	fail(&r->route[r->used]);
+	/* nor are those that were not kept open still what they were */
+	for (i = 0; i < r->n; i++)
+		if (r->route[i].state == ROUTE_WORKS &&
+		    now.boot - r->route[i].heard > 2 * t->rules.keepalive)
+			fail(&r->route[i]);
 	choose(t);
 	route_burst(t, now);
 }
@@ -516,7 +522,10 @@ void route_check(struct tunnel *t, struct now now, struct outbox *out)
 			punch(t, now, r, out);
 }
 
-/* NAPTs, firewalls and the TRS forget who is silent. */
+/*
+ * NAPTs, firewalls and the TRS forget who is silent.  Of the direct ways only the one in use is
+ * kept open: the others can be opened again.
+ */
 static void tick_keep(struct tunnel *t, struct now now, struct outbox *out)
 {
 	struct routes *r = &t->routes;
@@ -525,7 +534,7 @@ static void tick_keep(struct tunnel *t, struct now now, struct outbox *out)
 	for (i = 0; i < r->n; i++) {
 		struct route *w = &r->route[i];
 
-		if (!route_carries(w))
+		if (!route_carries(w) || ((int)i != r->used && !route_is_relay(w)))
 			continue;
 		if ((int)i == r->used || now.boot <= w->heard + 2 * t->rules.keepalive) {
 			punch(t, now, w, out);

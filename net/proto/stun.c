@@ -147,7 +147,8 @@ static bool take_attributes(struct stun_message *m, const uint8_t *p, size_t n)
 bool stun_parse(struct stun_message *m, const uint8_t *p, size_t n)
 {
 	memset(m, 0, sizeof *m);
-	if (n < STUN_HEADER || n % 4 || n != (size_t)STUN_HEADER + get16(p + 2) || get32(p + 4) != COOKIE)
+	if (n < STUN_HEADER || n % 4 || n != (size_t)STUN_HEADER + get16(p + 2) ||
+	    get32(p + 4) != COOKIE)
 		return false;
 	switch (get16(p)) {
 	case BINDING_REQUEST:

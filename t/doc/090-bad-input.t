@@ -100,6 +100,10 @@ t/net/110-verbs.t
 	no daemon: status without a daemon says so
 	password too long: and one that is too long
 	password file open to others: a password file that others can read is refused
+t/net/625-why.t
+	a name that is none: what is no name ends with status 1
+	nobody's name: finds "nobody" a nobody "1 none not_found none"
+	one's own name: finds "the node itself" a host-a "1 none itself none"
 t/net/420-bad-command-line.t
 	help beside a broken configuration: -h helps even beside
 	version beside others: does nothing else
@@ -189,6 +193,14 @@ t/fuzz/nms.c
 	authentic nonsense at the NMS: Sealed by a node
 t/fuzz/node.c
 	authentic nonsense at a node: signal_or_capsule
+t/fuzz/trs.c
+	authentic nonsense at a relay: Sealed: type, flags
+t/unit/420-trs.c
+	third address on a path: a third address may send nothing
+	replayed Hole Punching: replayed from its address or another
+	raced Hole Punching: a copy that is quicker than the original
+	forged Relay Request: a forged Relay Request makes no path
+	address to be probed: never to loopback, multicast, link-local
 
 # ---- logins ----
 t/net/login_stranger.py

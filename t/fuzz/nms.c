@@ -1,6 +1,6 @@
 /*
- * nms.c - libFuzzer entry: the NMS, with two registered nodes and one that is not yet.  Their
- * messages as they would be sealed, with right token, number and length or without; control
+ * nms.c - libFuzzer entry: the NMS, with two registered nodes, one that is not yet, and a TRS.
+ * Their messages as they would be sealed, with right token, number and length or without; control
  * lines; the passing of time.  Registrations are set back for each input.
  */
 #include "crypto/token.h"
@@ -12,20 +12,21 @@
 #include "t/sim/random.h"
 
 #define NODES 3
+#define TRS NODES
 #define START (FUZZ_WALL * SEC)
 
 static struct config conf;
 static struct store *store;
-static struct id node[NODES];
-static struct addr address[NODES][2], service[2];
-static struct registration kept[NODES];
+static struct id node[NODES + 1];
+static struct addr address[NODES + 1][2], service[2];
+static struct registration kept[NODES + 1];
 static struct tokens tokens;
 static const uint8_t boot_id[16] = { 1 };
 
 static void add_device(unsigned i)
 {
-	struct device d = { .owner = "user0", .kind = DEVICE_NODE, .common_key = { { 1 } },
-			    .ip4 = { 198, 18, 0, (uint8_t)(2 + i) },
+	struct device d = { .owner = "user0", .kind = i == TRS ? DEVICE_TRS : DEVICE_NODE,
+			    .common_key = { { 1 } }, .ip4 = { 198, 18, 0, (uint8_t)(2 + i) },
 			    .ip6 = { 0xfd, [15] = (uint8_t)(2 + i) }, .cert_len = 300,
 			    .key_expiry = FUZZ_WALL * 1000 + 86400000 };
 	char ip[32];
@@ -40,7 +41,8 @@ static void add_device(unsigned i)
 	ip_parse(&address[i][1], ip, 4503);
 	kept[i] = (struct registration){ .node_id = node[i], .boot = 5, .confirmed = { 1, 1 },
 		.updated = FUZZ_WALL * 1000, .mapped = { address[i][0], address[i][1] },
-		.real_n = 1, .real = { address[i][0] } };
+		.real_n = 1, .real = { address[i][0] },
+		.relay = { .known = i == TRS, .other_port = 4512 } };
 }
 
 static void start(void)
@@ -55,7 +57,7 @@ static void start(void)
 	store = store_open(conf.state, STORE_ALL, 0, 1, boot_id, err);
 	must(store && meta_put(store, "secret-common-value", &scv, sizeof scv) == STORE_OK);
 	must(account_put(store, &a, true) == STORE_OK);
-	for (i = 0; i < NODES; i++)
+	for (i = 0; i <= TRS; i++)
 		add_device(i);
 	tokens_init(&tokens, &scv);
 	ip_parse(&service[0], "192.0.2.1", 4501);
@@ -68,6 +70,7 @@ static void set_back(void)
 	registration_put(store, &kept[0]);
 	registration_put(store, &kept[1]);
 	registration_delete(store, &node[2]);
+	registration_put(store, &kept[TRS]);
 	must(live_end(store) == STORE_OK);
 }
 
@@ -81,11 +84,16 @@ static uint64_t counted(const void *nms)
 	return n;
 }
 
+static unsigned who_is(uint8_t who)
+{
+	return who >> 4 == 15 ? TRS : who % NODES;
+}
+
 static void datagram(void *nms, struct now now, uint8_t who, const struct fuzz_piece *d,
 		     struct outbox *out)
 {
 	unsigned family = who >> 2 & 1;
-	struct batch in = { .from = address[who % NODES][family], .to = service[family],
+	struct batch in = { .from = address[who_is(who)][family], .to = service[family],
 			    .buf = d->p, .len = (uint32_t)d->n, .seg = (uint16_t)d->n };
 	uint64_t before = counted(nms);
 
@@ -100,7 +108,7 @@ static void cook(void *nms, struct now now, uint8_t who, struct fuzz_in *in, str
 		 uint32_t number)
 {
 	uint64_t ms = now.wall / MS;
-	struct msg_header h = { .version = PROTO_VERSION, .id = node[who % NODES] };
+	struct msg_header h = { .version = PROTO_VERSION, .id = node[who_is(who)] };
 	struct fuzz_piece d;
 
 	h.type = fuzz_octet(in);
@@ -180,6 +188,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	remove(strcat(strcpy((char[300]){ 0 }, conf.state), "/cloud-time"));
 	nms = role_nms.open(&env, err);
 	must(nms);
+	role_nms.tick(nms, now, out);
+	out->flush(out);
 	fuzz_accept = true;
 	while (in.n)
 		step(nms, &now, &in, out, number++);

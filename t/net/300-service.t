@@ -27,7 +27,7 @@ told cloud READY=1
 ok $? "services say that they are ready"
 line=$(awk '/READY=1/ { print NR }' "$W/cloud.told")
 is "once" "$(times cloud READY=1) $line" "1 $line"
-eventually 5 told cloud 'STATUS=as ready; nms ready, 0 nodes'
+eventually 5 told cloud 'STATUS=as ready; nms ready, 1 node; trs ready, 0 paths'
 ok $? "and in a line what they do"
 eventually 5 more_than cloud WATCHDOG=1 2
 ok $? "they give the watchdog its signs of life"

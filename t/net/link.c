@@ -418,6 +418,18 @@ static void line_make(struct line *l, char **ends)
 	}
 }
 
+static void line_free(struct line *l)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		while (l->direction[i].waiting)
+			free(heap_take(&l->direction[i]));
+		free(l->direction[i].heap);
+	}
+	free(l->room);
+}
+
 int main(int argc, char **argv)
 {
 	 
@@ -439,5 +451,6 @@ int main(int argc, char **argv)
 	printf("ready\n");
 	fflush(stdout);
 	line_run(&l, signals_open());
+	line_free(&l);
 	return 0;
 }

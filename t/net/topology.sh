@@ -22,9 +22,8 @@
 #	symmetric	the other's address and port	who was written to, by address and port
 #	none		no IPv4 at all
 #
-# A mapping's port is a hash of what it depends on: a run can be repeated, no port is kept by luck,
-# and another seed makes another port for every mapping.  (nft leaves the hash in the machine's byte
-# order; "| 0x4040" keeps it above the well-known ports in either.)
+# Each new mapping takes the next port of a list, so a run can be repeated, no inner port is kept by
+# luck, and no two mappings share an outer one.
 
 . t/net/line.sh
 for tool in forget link probe_box probe_line; do
@@ -203,7 +202,17 @@ $(closed)
 END
 }
 
-# Each new flow finds a port of its own; connection tracking alone lets in.
+# The next of a thousand ports, which follow each other as if by chance.
+next_port() {
+	awk -v start="${box_seed[$1]}" 'BEGIN {
+		printf "numgen inc mod 1000 map { "
+		for (i = 0; i < 1000; i++)
+			printf "%s%d : %d", i ? ", " : "", i, 20000 + (i * 7919 + start * 10473) % 40009
+		printf " }"
+	}'
+}
+
+# Each new flow is a mapping; connection tracking alone lets in.
 symmetric_rules() {
 	cat <<END
 table ip box {
@@ -215,21 +224,20 @@ $(closed)
 	}
 	chain postrouting {
 		type nat hook postrouting priority srcnat
-		oifname "eth0" meta l4proto udp snat to ${box_outer[$1]}:jhash \
-			ip saddr . udp sport . ip daddr . udp dport \
-			mod 65536 seed ${box_seed[$1]} | 0x4040
+		oifname "eth0" meta l4proto udp snat to ${box_outer[$1]}:$(next_port "$1")
 		oifname "eth0" masquerade
 	}
 }
 END
 }
 
-# "inner" gives the inner socket of an outer port; "met" says who inside wrote to whom, and is
-# asked where both ends are known by their inner names, after translation.  Connection tracking
-# alone would do for none of these: it translates and lets in by both ends of a flow.
+# "outer" gives the outer port of an inner socket and "inner" the way back; both are written down
+# behind the translation.  "met" says who inside wrote to whom, and is asked where both are known by
+# their inner names.  Connection tracking alone would do for none of these kinds: it translates and
+# lets in by both ends of a flow.
 cone_rules() {
 	local box=$1 timeout=$2 outer=${box_outer[$1]} doors='"eth0"' hairpin="#" back_out="#"
-	local port="jhash ip saddr . udp sport mod 65536 seed ${box_seed[$1]} | 0x4040"
+	local known="ip saddr . udp sport map @outer"
 	local met="ipv4_addr . inet_service . ipv4_addr . inet_service"
 	local there="ip saddr . udp sport . ip daddr . udp dport"
 	local back="ip daddr . udp dport . ip saddr . udp sport @met"
@@ -241,10 +249,16 @@ cone_rules() {
 	if has "$box" hairpin; then
 		doors='{ "eth0", "lan" }'
 		hairpin='iifname "lan" oifname "lan" ct status dnat'
-		back_out="$hairpin meta l4proto udp snat to $outer:$port"
+		back_out="$hairpin meta l4proto udp snat to $outer:$known"
 	fi
 	cat <<END
 table ip box {
+	map outer {
+		type ipv4_addr . inet_service : inet_service
+		flags dynamic,timeout
+		timeout ${timeout}s
+		size 65535
+	}
 	map inner {
 		type inet_service : ipv4_addr . inet_service
 		flags dynamic,timeout
@@ -274,15 +288,18 @@ $(closed)
 	chain postrouting {
 		type nat hook postrouting priority srcnat
 		$back_out
-		oifname "eth0" meta l4proto udp snat to $outer:$port
+		oifname "eth0" meta l4proto udp snat to $outer:$known
+		oifname "eth0" meta l4proto udp snat to $outer:$(next_port "$box")
 		oifname "eth0" masquerade
 	}
 	chain note {
 		type filter hook postrouting priority srcnat + 10
-		oifname "eth0" meta l4proto udp ct direction original update @inner \
-			{ udp sport : ct original ip saddr . ct original proto-src }
-		oifname "eth0" meta l4proto udp ct direction reply update @inner \
-			{ udp sport : ct reply ip saddr . ct reply proto-src }
+		oifname "eth0" meta l4proto udp ct direction original \
+			update @outer { ct original ip saddr . ct original proto-src : udp sport } \
+			update @inner { udp sport : ct original ip saddr . ct original proto-src }
+		oifname "eth0" meta l4proto udp ct direction reply \
+			update @outer { ct reply ip saddr . ct reply proto-src : udp sport } \
+			update @inner { udp sport : ct reply ip saddr . ct reply proto-src }
 	}
 }
 END

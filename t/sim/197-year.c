@@ -21,7 +21,7 @@
 static void long_idle(struct config *c)
 {
 	c->node_idle = 86400000;
-	c->keepalive = 300000;
+	c->keepalive = c->node_keepalive = 300000;
 }
 
 static void start(struct process *p)

@@ -598,31 +598,36 @@ static void choice(struct scene *s)
 
 static void keepalives(struct scene *s)
 {
-	struct addr lan = place(ROUTE_LAN, 1), d4 = place(ROUTE_DIRECT4, 1), d6 = place(ROUTE_DIRECT6, 1);
+	struct addr lan = place(ROUTE_LAN, 1), d4 = place(ROUTE_DIRECT4, 1);
+	struct addr relay = place(ROUTE_RELAY4, 1);
 	unsigned i, good = 0;
 
 	all_kinds(s, ROUTE_LAN);
 	let_work(s, ROUTE_DIRECT4);
+	relay_acks(s, 5, true, &relay);
 	come_up(s);
 	pass(s, KEEPALIVE - 1);
 	for (i = 0; i < 4; i++) {
 		pass(s, KEEPALIVE);
-		good += count(s, TYPE_HOLE_PUNCHING, &lan) == 1 && count(s, TYPE_HOLE_PUNCHING, &d4) == 1 &&
-			count(s, TYPE_HOLE_PUNCHING, &d6) == 0;
+		good += count(s, TYPE_HOLE_PUNCHING, &lan) == 1 && count(s, TYPE_HOLE_PUNCHING, &d4) == 0 &&
+			count(s, TYPE_HOLE_PUNCHING, &relay) == 1;
 		s->t.used = s->now.boot;
 		acked(s, &lan);
 		if (i < 2)
-			acked(s, &d4);
+			relay_acks(s, 5, true, &relay);
 	}
-	ok(good == 4, "every way that works is used once in each Keep Alive time, others are not");
+	ok(good == 4, "the way in use and the relay are used once in each Keep Alive time, others not");
 	pass(s, KEEPALIVE);
 	acked(s, &lan);
-	ok(way(s, &d4)->state == ROUTE_FAILED && way(s, &lan)->state == ROUTE_WORKS,
-	   "one that is silent for two of them has failed");
+	ok(!route_carries(way(s, &relay)) && way(s, &lan)->state == ROUTE_WORKS,
+	   "a relay that is silent for two of them has failed");
 	for (i = 0; i < 100; i++)
 		punched(s, &lan);
 	ok(count(s, TYPE_HOLE_PUNCHING, &lan) <= 1, "Hole Punching by a way that works is answered by "
 	   "ACK alone: two ends do not keep each other busy");
+	route_doubt(&s->t, s->now);
+	ok(goes(s, &lan) && way(s, &d4)->state == ROUTE_FAILED,
+	   "the one in use falls silent: one that was not kept open is not trusted either");
 	end(s);
 }
 

@@ -306,6 +306,32 @@ static bool see_registration(void *arg, const struct registration *g)
 	return true;
 }
 
+/* A record as written by the version that knew of no TRS: it ended after the real addresses. */
+static void of_before(struct store *s)
+{
+	struct registration g = registration_number(5, 1000), h;
+	struct record record;
+	struct key key;
+
+	g.rtt_n = 0;
+	memset(g.behaviour, 0, sizeof g.behaviour);
+	memset(&g.relay, 0, sizeof g.relay);
+	registration_put(s, &g);
+	key_octets(&key, KIND_REGISTRATION, g.node_id.b, sizeof g.node_id.b);
+	db_get(&s->live[0], &key, &record);
+	record.at = record.n - 4;
+	db_enter(&s->live[0]);
+	db_leave(&s->live[0], db_put(&s->live[0], &key, &record));
+	memset(&h, 0xff, sizeof h);
+	ok(!registration_get(s, &g.node_id, &h) && same_registration(&g, &h),
+	   "a registration that an earlier version wrote on this boot is read");
+	record.at = record.n - 5;
+	db_enter(&s->live[0]);
+	db_leave(&s->live[0], db_put(&s->live[0], &key, &record));
+	ok(registration_get(s, &g.node_id, &h) == STORE_DAMAGED, "an octet less is none");
+	registration_delete(s, &g.node_id);
+}
+
 static void live(const char *dir)
 {
 	struct store *s = must_open(dir, STORE_READ, 0, 1, boot_one);
@@ -320,6 +346,12 @@ static void live(const char *dir)
 	   same_registration(&g, &h), "it may lack an address family, and is replaced");
 	g.real_n = 5;
 	ok(registration_put(s, &g) == STORE_FAILED, "five real addresses are refused");
+	g = registration_number(4, 1000);
+	ok(!registration_put(s, &g) && !registration_get(s, &g.node_id, &h) &&
+	   same_registration(&g, &h), "it says how far four TRS are, and what a TRS reported");
+	g.rtt_n = 5;
+	ok(registration_put(s, &g) == STORE_FAILED, "five are refused");
+	of_before(s);
 	live_begin(s);
 	for (i = 0; i < 64; i++) {
 		g = registration_number(i, 2000);

@@ -99,6 +99,12 @@ static struct registration registration_number(unsigned i, uint64_t updated)
 	for (k = 0; k < g.real_n; k++)
 		ip_parse(&g.real[k], k == 1 ? "10.1.2.3" : "fe80::1", (uint16_t)(4503 + k));
 	g.real[2].scope = 7;
+	g.behaviour[0] = 0x23;
+	g.behaviour[1] = 0x11;
+	for (g.rtt_n = 0; g.rtt_n < i % 5; g.rtt_n++)
+		g.rtt[g.rtt_n] = (struct trs_rtt){ { { (uint8_t)g.rtt_n } }, 20000 + i };
+	if (i % 3 == 1)
+		g.relay = (struct relay_report){ 1, i % 2, (uint16_t)(4503 + i), "east" };
 	return g;
 }
 
@@ -138,7 +144,10 @@ static bool same_registration(const struct registration *a, const struct registr
 		       a->confirmed[i] == b->confirmed[i] && a->napt[i] == b->napt[i];
 	for (i = 0; same && i < a->real_n; i++)
 		same = addr_equal(&a->real[i], &b->real[i]);
-	return same;
+	for (i = 0; same && i < a->rtt_n; i++)
+		same = id_equal(&a->rtt[i].trs, &b->rtt[i].trs) && a->rtt[i].rtt == b->rtt[i].rtt;
+	return same && a->rtt_n == b->rtt_n && memcmp(a->behaviour, b->behaviour, 2) == 0 &&
+	       memcmp(&a->relay, &b->relay, sizeof a->relay) == 0;
 }
 
 #endif
