@@ -281,6 +281,8 @@ void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *ou
 /* family 0: by name.  False: too many questions are out, or no registration. */
 bool nms_ask(struct node *n, struct now now, const char *name, uint8_t family,
 	     const uint8_t *ip, enum ask want, struct outbox *out);
+/* Is a question for a path to this name, or one of these addresses, out? */
+bool nms_asked(const struct node *n, const char *fqdn, const uint8_t *ip4, const uint8_t *ip6);
 void query_end(struct node *n, struct query *q);
 /* The registration is there: what was asked before it is asked now. */
 void nms_hurry(struct node *n, struct now now, struct outbox *out);
@@ -302,6 +304,8 @@ void napt_relayed(struct node *n, struct now now, struct peer *p, const struct t
 /* V_PASSED: an authentic message of the NMS that is about something else. */
 enum verdict napt_signal(struct node *n, struct now now, const struct msg_header *h,
 			 struct bytes body);
+/* A way that should be there is not: looks again, unless that was just done. */
+void napt_doubt(struct node *n, struct now now);
 void napt_tick(struct node *n, struct now now, struct outbox *out);
 uint64_t napt_expiry(const struct node *n);
 /* Adds what was found to the status of this family's way. */

@@ -406,6 +406,7 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 		p->route = note->route;
 		break;
 	case NODE_UNANSWERED:
+		napt_doubt(n, now);
 		if (p->state == PEER_OPENING)
 			nms_ask(n, now, p->fqdn, 0, NULL, ASK_RELAY, out);
 		break;

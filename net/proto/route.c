@@ -380,6 +380,8 @@ static enum verdict on_relay_ack(struct tunnel *t, struct now now, struct route 
 				 const struct msg_punch *m, const struct addr *to,
 				 struct outbox *out)
 {
+	bool first = m->bound && !r->bound;
+
 	if (!m->challenge || !answers(r, now, m))
 		return V_DROP_STATE;
 	r->echo = m->challenge;
@@ -393,8 +395,11 @@ static enum verdict on_relay_ack(struct tunnel *t, struct now now, struct route 
 		punch(t, now, r, out);
 	if (!route_carries(r)) {
 		r->state = ROUTE_BOUND;
-		tunnel_bound(t, now, r, out);
+		first = true;
 	}
+	/* the second time because the other end, told when we were, may be bound only now */
+	if (first)
+		tunnel_bound(t, now, r, out);
 	return V_ANSWERED;
 }
 
