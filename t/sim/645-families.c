@@ -22,6 +22,7 @@ struct scene {
 	struct computer *a, *b;
 	/* of what the two send each other without a relay, this is lost */
 	bool cut4, cut6, cut_a;		/* cut_a: only what a sends */
+	const struct host *cut_from_a;	/* nothing a sends gets there */
 	uint32_t number;		/* of the next data packet */
 };
 
@@ -34,7 +35,11 @@ static bool is_public_service(const struct addr *to)
 static enum fate cut(void *arg, const struct datagram *d)
 {
 	const struct scene *s = arg;
+	const struct host *h = s->cut_from_a;
 
+	if (h && !d->stream && d->sender == s->a->node &&
+	    addr_same_ip(&d->to, d->to.family == 4 ? &h->ip4 : &h->ip6))
+		return LOSE;
 	if (d->stream || is_public_service(&d->to) ||
 	    (d->sender != s->a->node && d->sender != s->b->node))
 		return PASS;
@@ -494,6 +499,23 @@ static void two_relays(unsigned near)
 	lab_free(s.l);
 }
 
+/* Whoever of the two relays is cut off from a. */
+static void relay_out_of_reach(unsigned i)
+{
+	struct scene s;
+	uint64_t first;
+
+	scene(&s, 664 + i, 2);
+	homes(&s, SYMMETRIC, SYMMETRIC);
+	s.cut_from_a = s.l->relay[i].host;
+	begin(&s);
+	first = first_ping(&s, 30 * SEC);
+	if (!ok(first <= FIRST && relay_of(&s) == (int)!i, "a relay that one of the two cannot reach is "
+		"not taken (first ping %.1f ms)", in_ms(first)))
+		tell(&s);
+	lab_free(s.l);
+}
+
 /* Seconds until a's ping is answered again while it pings each second. */
 static unsigned seconds(struct scene *s)
 {
@@ -591,6 +613,8 @@ int main(void)
 	no_relay();
 	two_relays(0);
 	two_relays(1);
+	relay_out_of_reach(0);
+	relay_out_of_reach(1);
 	relay_restarts();
 	switched(1);
 	switched(3);
