@@ -156,6 +156,7 @@ struct node {
 	bool looked;			/* asked how names are resolved before us */
 	struct priv_resolver resolver;	/* how the system was made to ask us; way "": not heard yet */
 	uint64_t relogin, tun_again;	/* boot times, NEVER */
+	uint64_t widened;		/* boot time to ask anew for what is relayed: a family came; NEVER */
 	unsigned lost;			/* logins in a row because the NMS was silent */
 	uint64_t lost_again;		/* boot time from which the next such one may start */
 	struct msg_login_response said;	/* what the other workers were told, keys left out */
@@ -259,6 +260,8 @@ void peers_want_name(struct node *n, struct now now, const char *fqdn, struct ou
 void peers_note(struct node *n, struct now now, unsigned worker, const struct node_note *note,
 		struct outbox *out);
 void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *out);
+/* There is more to reach us by than when the relayed paths were asked for: asks anew. */
+void peers_widened(struct node *n, struct now now, struct outbox *out);
 /* The other end lost its path to us: makes a new one if ours is in use.  False: there is none. */
 bool peers_lost(struct node *n, struct now now, const struct id *node_id, struct outbox *out);
 void peers_close(struct node *n);

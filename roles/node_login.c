@@ -69,6 +69,7 @@ struct tunnel_rules login_rules(const struct config *c)
 		.rekey_packets = c->node_rekey_packets,
 		.idle = c->node_idle * MS,
 		.keepalive = c->node_keepalive * MS,
+		.punch = c->node_punch * MS,
 	};
 
 	if (r.preferred)

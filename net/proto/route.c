@@ -4,7 +4,6 @@
 
 #define PUNCH_FIRST (100 * MS)	/* between the first two Hole Punchings of a burst; doubled each time */
 #define PUNCH_TRIES 5
-#define BURST_AGAIN (60 * SEC)	/* while a better way may be had and the path is used */
 #define BURST_SOON (1 * SEC)	/* while there is none at all */
 #define BURST_LEAST (5 * SEC)	/* between two of them, whoever wants one */
 #define PUNCH_LIFE (10 * SEC / MS)	/* cloud ms: an older Hole Punching is a replay or no use */
@@ -484,7 +483,7 @@ static void end_burst(struct tunnel *t, struct now now)
 			r->route[i].state = ROUTE_FAILED;
 	forget_found(r);
 	r->punch = NEVER;
-	r->burst = now.boot + (t->state == TUNNEL_UP ? BURST_AGAIN : BURST_SOON);
+	r->burst = now.boot + (t->state == TUNNEL_UP ? t->rules.punch : BURST_SOON);
 }
 
 static void tick_burst(struct tunnel *t, struct now now, struct outbox *out)
@@ -507,9 +506,9 @@ static void tick_burst(struct tunnel *t, struct now now, struct outbox *out)
 static void tick_again(struct tunnel *t, struct now now, struct outbox *out)
 {
 	struct routes *r = &t->routes;
-	bool rests = t->state == TUNNEL_UP && now.boot - t->used >= BURST_AGAIN;
+	bool rests = t->state == TUNNEL_UP && now.boot - t->used >= t->rules.punch;
 
-	r->burst = now.boot + BURST_AGAIN;
+	r->burst = now.boot + t->rules.punch;
 	if (rests || !wants_better(t))
 		return;
 	r->tries = 0;

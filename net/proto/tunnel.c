@@ -498,6 +498,7 @@ void tunnel_rule(struct tunnel *t, struct now now, const struct tunnel_rules *ru
 	t->rules.rekey_packets = rules->rekey_packets;
 	t->rules.idle = rules->idle;
 	t->rules.keepalive = rules->keepalive;
+	t->rules.punch = rules->punch;
 	/* keys older than they may now become are worn, not yet used up */
 	if (g && now.boot - g->since > rules->rekey_after)
 		g->since = now.boot - rules->rekey_after;

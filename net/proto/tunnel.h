@@ -56,6 +56,7 @@ struct tunnel_rules {
 	uint64_t rekey_packets;		/* in one direction; refused at twice of it */
 	uint64_t idle;			/* us without a virtual packet */
 	uint64_t keepalive;		/* us; every way that works is used so often */
+	uint64_t punch;			/* us; and a better one tried again, while data flow */
 };
 
 enum tunnel_state { TUNNEL_ASKING, TUNNEL_WAITING, TUNNEL_ANSWERED, TUNNEL_UP, TUNNEL_DEAD };

@@ -74,7 +74,7 @@ static void meet(void)
 {
 	static const struct tunnel_rules rules = { .suites = 14, .preferred = AEAD_AES128_GCM,
 			.mtu = 1404, .rekey_after = 120 * SEC, .rekey_packets = 1 << 27,
-			.idle = 300 * SEC, .keepalive = 20 * SEC };
+			.idle = 300 * SEC, .keepalive = 20 * SEC, .punch = 60 * SEC };
 	struct fuzz_box *box = fuzz_outbox();
 	struct now now = { 1000 * SEC, FUZZ_WALL * SEC };
 	uint8_t priv[2][32], pub[2][32];

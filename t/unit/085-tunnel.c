@@ -163,6 +163,7 @@ static const struct tunnel_rules usual = {
 	.suites = 1 << AEAD_AES128_GCM | 1 << AEAD_CHACHA20_POLY1305, .preferred = AEAD_AES128_GCM,
 	.mtu = 1404, .rekey_after = 120 * SEC, .rekey_packets = 1 << 27, .idle = 3600 * SEC,
 	.keepalive = 3600 * SEC,
+	.punch = 60 * SEC,
 };
 
 /* change may spoil a setup; both tunnels are opened, nothing is sent yet. */

@@ -216,7 +216,7 @@ static void begin(struct scene *s)
 	static const struct tunnel_rules rules = {
 		.suites = 1 << AEAD_AES128_GCM, .preferred = AEAD_AES128_GCM, .mtu = 1404,
 		.rekey_after = 120 * SEC, .rekey_packets = 1 << 27, .idle = 3600 * SEC,
-		.keepalive = KEEPALIVE,
+		.keepalive = KEEPALIVE, .punch = 60 * SEC,
 	};
 	uint8_t priv[2][32];
 	struct relay_key key;

@@ -91,6 +91,7 @@ static void node_begin(struct scene *s)
 	static const struct tunnel_rules rules = {
 		.suites = 1 << AEAD_AES128_GCM, .preferred = AEAD_AES128_GCM, .mtu = 1404,
 		.rekey_after = 120 * SEC, .rekey_packets = 1 << 27, .idle = 300 * SEC,
+		.punch = 60 * SEC,
 	};
 	struct registrar_setup setup = { .node_id = s->self.id, .keepalive = 15 * SEC, .nms_n = 1 };
 	struct node *n = calloc(1, sizeof *n);
