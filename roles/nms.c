@@ -75,7 +75,7 @@ static enum verdict on_direction(struct nms *nms, struct now now, struct nms_nod
 	answers_keep(nms->answers, now, &node->link.id, h->transaction, TYPE_NODE_INFO_RESPONSE,
 		     p, n);
 	want.b = d.node_id;
-	want.relay = m.relay != 0;
+	want.relay = m.relay;
 	wipe(&d, sizeof d);
 	if (h->type != TYPE_DIRECTION_REQUEST || r.result || id_equal(&want.a, &want.b))
 		return V_ANSWERED;
