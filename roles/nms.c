@@ -109,6 +109,10 @@ static enum verdict dispatch(struct nms *nms, struct now now, struct nms_node *n
 
 	if (!may_say(node->kind, h->type))
 		return V_DROP_STATE;
+	/* a challenge is told where it was made for: a copy of the request may have come from elsewhere */
+	if (h->type == TYPE_REGISTRATION_REQUEST &&
+	    !addr_equal(&node->reg.mapped[from->family == 6], from))
+		before = NULL;
 	if (before) {
 		nms_answer(nms, now, node, h, from, to, before->type, before->body, before->len, out);
 		return V_ANSWERED;
