@@ -197,8 +197,10 @@ static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, si
 	if (!node)
 		return V_DROP_STRANGER;
 	v = open_by_node(nms, now, node, p, n, &h, &x, &body, &stamp);
-	if (v != V_PASSED)
+	if (v != V_PASSED) {
+		nms_node_forget(nms, node);
 		return v;
+	}
 	if (stamp < MAX(nms->started, node->floor)) {
 		nms_answer_refusal(nms, now, node, &h, from, to, REASON_STALE, out);
 		return V_DROP_STALE;

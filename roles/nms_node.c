@@ -94,6 +94,12 @@ void nms_node_free(struct nms *nms, struct nms_node *node)
 	free(node);
 }
 
+void nms_node_forget(struct nms *nms, struct nms_node *node)
+{
+	if (!node->session.seen.any && !node->registered && !node->deliveries)
+		nms_node_free(nms, node);
+}
+
 uint64_t nms_registration_life(const struct nms *nms)
 {
 	/* one more second for the retransmissions of the last Keep Alive */
