@@ -312,8 +312,11 @@ void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 		r = found(t, now, from, to);
 	if (!r)
 		return;
-	/* through a relay nothing comes unless both ends are bound there */
-	if (answer || route_is_relay(r)) {
+	/*
+	 * Through a relay nothing comes unless both ends are bound there.  Where nobody told of an
+	 * answer may be a copy that was quicker than the original: only a challenge tells.
+	 */
+	if ((answer && (!r->found || r->state == ROUTE_WORKS)) || route_is_relay(r)) {
 		works(t, now, r, to);
 	} else if (r->state != ROUTE_WORKS) {
 		r->local = *to;
