@@ -39,6 +39,7 @@ struct selection {
 	uint32_t transaction;		/* of the Direction Request */
 	uint8_t pattern;
 	struct word *word;		/* LISTENERS of them, NULL: all have confirmed */
+	unsigned turn;			/* times it was begun */
 	struct id tried[TRS_TRIED];	/* TRS, the newest last */
 	unsigned tried_n;
 };
@@ -258,8 +259,7 @@ static void begin(struct nms *nms, struct now now, struct selection *s, struct o
 {
 	struct id pair = s->link.id;
 	uint16_t reason = decide(nms, now, s);
-	const struct word *words = s->word;
-	unsigned i;
+	unsigned i, turn = ++s->turn;
 
 	s->since = now.boot;
 	if (reason) {
@@ -270,7 +270,7 @@ static void begin(struct nms *nms, struct now now, struct selection *s, struct o
 	for (i = 0; i < LISTENERS; i++) {
 		/* one that is not there is known at once if it is this worker's */
 		s = find(nms, &pair);
-		if (!s || s->word != words)
+		if (!s || s->turn != turn)
 			return;
 		if (!id_is_zero(&s->word[i].to))
 			tell(nms, now, s, &s->word[i], out);
