@@ -751,6 +751,29 @@ static void test_bounds(struct scene *s)
 	end(s);
 }
 
+/* One node asks for a path to another again and again, and keeps them all: it knows their keys. */
+static void test_greed(struct scene *s)
+{
+	struct pair p[10];
+	unsigned i;
+
+	begin(s, 1);
+	s->conf.trs_paths = 8;
+	for (i = 0; i < 10; i++)
+		pair_make(s, &p[i], (uint8_t)(i + 1));
+	for (i = 0; i < 10 && ready(s, &p[i]); i++)
+		;
+	ok(i == 10 && s->t[0]->paths.n == 4 && s->t[0]->bound == 4 && s->t[0]->pairs.n == 1,
+	   "of two nodes four paths stand, however many they ask for (%u)", s->t[0]->paths.n);
+	ok(goes_on(s, &p[9], 0) && goes_on(s, &p[6], 1), "the newest");
+	tick(s, 200 * SEC);
+	ok(s->t[0]->paths.n == 0 && s->t[0]->pairs.n == 0 && s->t[0]->members.n == 0,
+	   "and in the end nothing is kept of them");
+	for (i = 0; i < 10; i++)
+		pair_free(&p[i]);
+	end(s);
+}
+
 /* ---- a look at a NAPT ---- */
 
 static size_t probe(struct scene *s, const struct id *node, const char *ip, uint8_t *out)
@@ -941,6 +964,7 @@ int main(void)
 	test_quotas(s);
 	test_drain(s);
 	test_bounds(s);
+	test_greed(s);
 	test_looks(s);
 	test_probes(s);
 	test_stun(s);
