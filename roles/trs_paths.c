@@ -396,6 +396,7 @@ enum verdict relay_forward(struct trs *t, struct now now, struct trs_path *path,
 	if (!within_quota(t, now, &path->end[i], k->n))
 		return V_DROP_QUOTA;
 	send_on(&path->end[!i], k, out);
+	path->end[i].heard = now.boot;
 	t->packets++;
 	t->did.octets += k->n;
 	return V_RELAYED;

@@ -739,6 +739,16 @@ static void test_bounds(struct scene *s)
 	ok(s->t[0]->paths.n == 1, "and three minutes longer");
 	tick(s, 2 * SEC);
 	ok(s->t[0]->paths.n == 0 && s->t[0]->bound == 0, "no more");
+	p.end[0].echo = p.end[1].echo = 0;
+	good = ready(s, &p);
+	for (i = 0; i < 5; i++) {
+		tick(s, 100 * SEC);
+		good &= goes_on(s, &p, i & 1);
+	}
+	tick(s, 81 * SEC);
+	ok(good && s->t[0]->paths.n == 1, "one that is used lives, whoever is silent otherwise");
+	tick(s, 100 * SEC);
+	ok(s->t[0]->paths.n == 0, "as long as it is used");
 	ok(asked(s, &p, 5000, 9) == 0, "a path for five seconds");
 	p.end[0].echo = p.end[1].echo = 0;
 	ok(bind_end(s, &p.end[0]), "bound");
