@@ -757,8 +757,10 @@ static void coming_and_going(struct scene *s)
 static void out_of_place(struct scene *s)
 {
 	struct msg_relay_response rr = { .result = 0 };
+	struct msg_keep_alive k = { 0 };
 	struct peer *t, *a, *b, *late;
 	uint8_t body[DATAGRAM_MAX];
+	unsigned i;
 	size_t n;
 
 	scene_make(s, 1);
@@ -771,6 +773,11 @@ static void out_of_place(struct scene *s)
 	ok(say(s, a, TYPE_RELAY_RESPONSE, number(), body, n) == V_DROP_STATE &&
 	   say(s, t, TYPE_RELAY_RESPONSE, number(), body, n) == V_DROP_STATE,
 	   "Relay Responses nobody waits for are dropped");
+	n = msg_write_keep_alive(body, sizeof body, &k);
+	i = a->heard[TYPE_NODE_INFO_RESPONSE].n;
+	say(s, a, TYPE_KEEP_ALIVE, ask(s, a, b, false), body, n);
+	ok(a->heard[TYPE_NODE_INFO_RESPONSE].n == i + 1,
+	   "a short request with a long one's Transaction ID does not get its answer again");
 	ask(s, t, b, false);
 	ok(!t->heard[TYPE_NODE_INFO_RESPONSE].n && look(s, t, 1, 1, NULL, 0, NULL, 0) == V_DROP_STATE,
 	   "a TRS asks for no path, and is behind no NAPT");
