@@ -45,11 +45,13 @@ static void supersede(struct nms_node *node, const struct id *pair)
 	}
 }
 
-static void send_it(struct nms *nms, struct now now, struct nms_node *node,
-		    const struct delivery *d, struct outbox *out)
+static void send_it(struct nms *nms, struct now now, struct nms_node *node, struct delivery *d,
+		    struct outbox *out)
 {
-	nms_send(nms, now, node, 2, d->exchange.transaction, d->exchange.type, d->exchange.body,
-		 d->exchange.len, out);
+	/* perhaps nobody has noticed yet that a family is dead */
+	d->by = d->exchange.tries == 1 ? node->heard_by : !d->by;
+	nms_send(nms, now, node, d->by, d->exchange.transaction, d->exchange.type,
+		 d->exchange.body, d->exchange.len, out);
 }
 
 void deliver_start(struct nms *nms, struct now now, const struct nms_note *tell,
