@@ -87,6 +87,45 @@ static void member_leave(struct trs *t, struct trs_member *m)
 	free(m);
 }
 
+/* Two nodes need one path; who asks for ever more of them takes none from others. */
+static void pair_join(struct trs *t, struct trs_path *path, const struct msg_relay_request *m)
+{
+	struct trs_path **at;
+	struct trs_pair *pair;
+	struct id both;
+	size_t i;
+
+	for (i = 0; i < sizeof both.b; i++)
+		both.b[i] = m->initiator.b[i] ^ m->responder.b[i];
+	pair = LINK_OWNER(table_get(&t->pairs, &both), struct trs_pair, link);
+	if (!pair) {
+		pair = calloc(1, sizeof *pair);
+		if (!pair)
+			abort();
+		pair->link.id = both;
+		table_add(&t->pairs, &pair->link);
+	}
+	for (at = &pair->oldest; *at; at = &(*at)->younger)
+		;
+	*at = path;
+	path->pair = pair;
+	pair->paths++;
+}
+
+static void pair_leave(struct trs *t, struct trs_path *path)
+{
+	struct trs_pair *pair = path->pair;
+	struct trs_path **at = &pair->oldest;
+
+	while (*at != path)
+		at = &(*at)->younger;
+	*at = path->younger;
+	if (--pair->paths)
+		return;
+	table_remove(&t->pairs, &pair->link);
+	free(pair);
+}
+
 static bool is_bound(const struct trs_path *path)
 {
 	return path->end[0].at.family && path->end[1].at.family;
@@ -98,6 +137,7 @@ static void path_free(struct trs *t, struct trs_path *path)
 	t->ended++;
 	timer_clear(&t->timers, &path->timer);
 	table_remove(&t->paths, &path->link);
+	pair_leave(t, path);
 	member_leave(t, path->end[0].member);
 	member_leave(t, path->end[1].member);
 	wipe(path, sizeof *path);
@@ -131,6 +171,7 @@ void relay_close(struct trs *t)
 	table_each(&t->paths, close_one, t);
 	table_free(&t->paths);
 	table_free(&t->members);
+	table_free(&t->pairs);
 }
 
 /* Path IDs are random: every worker has about its part of them. */
@@ -151,6 +192,9 @@ static struct trs_path *path_make(struct trs *t, struct now now, const struct ms
 	path->end[1].member = member_take(t, &m->responder);
 	path->opened = now.boot;
 	table_add(&t->paths, &path->link);
+	pair_join(t, path, m);
+	if (path->pair->paths > TRS_OF_PAIR)
+		path_free(t, path->pair->oldest);
 	t->opened++;
 	t->did.paths = t->paths.n;
 	return path;
@@ -352,6 +396,7 @@ enum verdict relay_forward(struct trs *t, struct now now, struct trs_path *path,
 	if (!within_quota(t, now, &path->end[i], k->n))
 		return V_DROP_QUOTA;
 	send_on(&path->end[!i], k, out);
+	path->end[i].heard = now.boot;
 	t->packets++;
 	t->did.octets += k->n;
 	return V_RELAYED;

@@ -394,9 +394,14 @@ static enum verdict on_relay_ack(struct tunnel *t, struct now now, struct route 
 	r->bound = m->bound;
 	if (is_bound_elsewhere(&t->routes, r))
 		return V_ANSWERED;
-	/* should the echo be lost, the burst sends it again */
-	if (!m->bound)
+	/*
+	 * Should the echo be lost, the burst sends it again; also where it is never worth anything,
+	 * as each datagram comes from another port, or that TRS wants no end.
+	 */
+	if (!m->bound && (!r->echoed || now.boot - r->echoed >= PUNCH_FIRST)) {
+		r->echoed = now.boot;
 		punch(t, now, r, out);
+	}
 	if (!route_carries(r)) {
 		r->state = ROUTE_BOUND;
 		first = true;

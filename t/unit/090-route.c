@@ -313,6 +313,25 @@ static void binding(struct scene *s)
 	end(s);
 }
 
+/* A NAPT with another port for each datagram, or a TRS that never says bound. */
+static void never_bound(struct scene *s)
+{
+	struct addr relay = place(ROUTE_RELAY4, 1);
+	unsigned i, sent = 0;
+
+	scene(s, false);
+	add(s, ROUTE_RELAY4, 1);
+	begin(s);
+	pass(s, 0);
+	for (i = 0; i < 1000; i++) {
+		s->now.boot += MS;
+		relay_acks(s, 1000 + i, false, &relay);
+		sent = count(s, TYPE_HOLE_PUNCHING, &relay);
+	}
+	ok(sent == 2, "an echo that does not bind is not sent again for each answer (%u)", sent);
+	end(s);
+}
+
 static void bound_again(struct scene *s)
 {
 	struct addr relay = place(ROUTE_RELAY4, 1), relay6 = place(ROUTE_RELAY6, 1);
@@ -728,6 +747,7 @@ int main(void)
 	if (!s)
 		return 99;
 	binding(s);
+	never_bound(s);
 	bound_again(s);
 	repeated(s);
 	slow_line(s);

@@ -739,6 +739,16 @@ static void test_bounds(struct scene *s)
 	ok(s->t[0]->paths.n == 1, "and three minutes longer");
 	tick(s, 2 * SEC);
 	ok(s->t[0]->paths.n == 0 && s->t[0]->bound == 0, "no more");
+	p.end[0].echo = p.end[1].echo = 0;
+	good = ready(s, &p);
+	for (i = 0; i < 5; i++) {
+		tick(s, 100 * SEC);
+		good &= goes_on(s, &p, i & 1);
+	}
+	tick(s, 81 * SEC);
+	ok(good && s->t[0]->paths.n == 1, "one that is used lives, whoever is silent otherwise");
+	tick(s, 100 * SEC);
+	ok(s->t[0]->paths.n == 0, "as long as it is used");
 	ok(asked(s, &p, 5000, 9) == 0, "a path for five seconds");
 	p.end[0].echo = p.end[1].echo = 0;
 	ok(bind_end(s, &p.end[0]), "bound");
@@ -748,6 +758,29 @@ static void test_bounds(struct scene *s)
 	ok(sizeof(struct trs_path) < 512, "a path is small");
 	pair_free(&p);
 	pair_free(&q);
+	end(s);
+}
+
+/* One node asks for a path to another again and again, and keeps them all: it knows their keys. */
+static void test_greed(struct scene *s)
+{
+	struct pair p[10];
+	unsigned i;
+
+	begin(s, 1);
+	s->conf.trs_paths = 8;
+	for (i = 0; i < 10; i++)
+		pair_make(s, &p[i], (uint8_t)(i + 1));
+	for (i = 0; i < 10 && ready(s, &p[i]); i++)
+		;
+	ok(i == 10 && s->t[0]->paths.n == 4 && s->t[0]->bound == 4 && s->t[0]->pairs.n == 1,
+	   "of two nodes four paths stand, however many they ask for (%u)", s->t[0]->paths.n);
+	ok(goes_on(s, &p[9], 0) && goes_on(s, &p[6], 1), "the newest");
+	tick(s, 200 * SEC);
+	ok(s->t[0]->paths.n == 0 && s->t[0]->pairs.n == 0 && s->t[0]->members.n == 0,
+	   "and in the end nothing is kept of them");
+	for (i = 0; i < 10; i++)
+		pair_free(&p[i]);
 	end(s);
 }
 
@@ -941,6 +974,7 @@ int main(void)
 	test_quotas(s);
 	test_drain(s);
 	test_bounds(s);
+	test_greed(s);
 	test_looks(s);
 	test_probes(s);
 	test_stun(s);
