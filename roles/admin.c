@@ -235,10 +235,9 @@ static void device_ips(const struct device *d, char ip4[ADDR_TEXT], char ip6[ADD
 	at.family = 6;
 	memcpy(at.ip, d->ip6, sizeof d->ip6);
 	ip_text(ip6, &at);
-	if (d->kind == DEVICE_TRS) {
-		strcpy(ip4, "-");
-		strcpy(ip6, "-");
-	}
+	/* a relay has none */
+	if (d->kind == DEVICE_TRS)
+		*ip4 = *ip6 = '\0';
 }
 
 static json_t *device_json(const struct device *d)
@@ -265,7 +264,8 @@ static int say_device(const struct admin *a, const struct device *d, const char 
 		return 0;
 	}
 	device_ips(d, ip4, ip6);
-	fprintf(a->out, "device %s %s (%s, %s)\n", d->fqdn, done, ip4, ip6);
+	fprintf(a->out, "device %s %s (%s%s%s)\n", d->fqdn, done, *ip4 ? ip4 : "relay", *ip4 ? ", " : "",
+		ip6);
 	return 0;
 }
 
@@ -403,7 +403,8 @@ static bool device_row(void *arg, const struct device *d)
 	}
 	device_ips(d, ip4, ip6);
 	fprintf(l->a->out, "%-32s %-16s %-8s %-9s %-15s %-26s %s\n", d->fqdn, d->owner,
-		kind_name(d->kind), state(d->disabled), ip4, ip6, date(when, d->last_login));
+		kind_name(d->kind), state(d->disabled), *ip4 ? ip4 : "-", *ip6 ? ip6 : "-",
+		date(when, d->last_login));
 	return true;
 }
 

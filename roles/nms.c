@@ -8,12 +8,11 @@
  *    |-- Keep Alive {echo} ------->|  now A's address counts           |
  *    |<----------- Keep Alive ACK  |                                   |
  *    |-- Direction Request {B} --->|                                   |
- *    |<------ Node Info Response   |-- Route Direction -------------->|
- *    |                             |<------------------ Confirmation --|
- *    |<--------- Route Direction --|                                   |
- *    |-- Confirmation ------------>|                                   |
+ *    |<------ Node Info Response   |                                   |
+ *    |<--------- Route Direction --|-- Route Direction --------------->|
+ *    |-- Confirmation ------------>|<------------------ Confirmation --|
  *
- * A relayed path is announced to its TRS first (Relay Request, Relay Response).
+ * Of a relayed path its TRS is told at the same time (Relay Request, Relay Response).
  *
  * Every node belongs to the worker that its Node ID names, and only that one seals and opens
  * under its Common Key.
@@ -40,6 +39,9 @@ static uint16_t look_up(struct nms *nms, const struct msg_direction_request *m, 
 	else
 		return REASON_BAD_REQUEST;
 	if (r == STORE_MISSING)
+		return REASON_NOT_FOUND;
+	/* a relay is none to talk to, and has no addresses a name could stand for */
+	if (r == STORE_OK && d->kind == DEVICE_TRS)
 		return REASON_NOT_FOUND;
 	return r == STORE_OK ? 0 : REASON_INTERNAL;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define LEG_UNKNOWN 50000		/* us, where nobody has measured yet */
+#define LEG_SILENT 1000000		/* us, where others were measured and this one was not */
 #define LOAD_MAX 1000
 
 /* ---- what is known ---- */
@@ -177,14 +178,20 @@ void relays_on_note(struct nms *nms, struct now now, const struct nms_note *note
 
 /* ---- choosing ---- */
 
-static uint64_t leg(const struct registration *r, const struct id *trs)
+static uint64_t leg(const struct registration *r, const struct id *trs, uint64_t unknown)
 {
 	unsigned i;
 
 	for (i = 0; i < r->rtt_n; i++)
 		if (r->rtt[i].rtt && id_equal(&r->rtt[i].trs, trs))
 			return r->rtt[i].rtt;
-	return LEG_UNKNOWN;
+	return unknown;
+}
+
+/* A node that knows others has looked at this one too, most likely, and heard nothing. */
+static uint64_t leg_feared(const struct registration *r, const struct id *trs)
+{
+	return leg(r, trs, r->rtt_n ? LEG_SILENT : LEG_UNKNOWN);
 }
 
 static bool is_old(const struct nms *nms, struct now now, const struct nms_relay *r)
@@ -245,7 +252,7 @@ static void consider(void *arg, struct link *link)
 	const struct nms_relay *r = LINK_OWNER(link, struct nms_relay, link);
 	struct choosing *c = arg;
 	struct place p = { .relay = r, .key = { r->silent,
-		(leg(c->a, &link->id) + leg(c->b, &link->id)) * (LOAD_MAX + r->facts.load),
+		(leg_feared(c->a, &link->id) + leg_feared(c->b, &link->id)) * (LOAD_MAX + r->facts.load),
 		r->facts.paths } };
 
 	if (r->facts.draining || is_old(c->nms, c->now, r) || was_tried(c, &link->id) ||
@@ -289,7 +296,7 @@ static void point(void *arg, struct link *link)
 	const struct nms_relay *r = LINK_OWNER(link, struct nms_relay, link);
 	struct pointing *p = arg;
 	struct place new = { .relay = r, .key = {
-		addr_same_ip(&r->facts.addr[p->f], p->service), leg(p->reg, &link->id),
+		addr_same_ip(&r->facts.addr[p->f], p->service), leg(p->reg, &link->id, LEG_UNKNOWN),
 		r->facts.load } };
 	unsigned i;
 

@@ -1,11 +1,15 @@
 /*
  * nms_select.c - which path between two nodes.  One worker decides for a pair, whoever asks,
  * so that both asking at once get one path.  By pattern (nms_way.h) one end is the path's
- * initiator, whichever asked; up to three are told, each after the one before has confirmed:
+ * initiator, whichever asked.  Up to three are told, all at once, so that a first packet waits
+ * for no more round trips than it must:
  *
- *   TRS          Relay Request: this path is coming.  Refuses or is silent: another TRS
+ *   TRS          Relay Request: this path is coming.  Refuses or is silent: all anew with another
  *   responder    Route Direction
  *   initiator    Route Direction
+ *
+ * The papers tell each after the one before has confirmed.  What that saved, an initiator that
+ * tries in vain, a refusal to who asked saves as well.
  */
 #include "roles/nms.h"
 #include "roles/nms_way.h"
@@ -15,12 +19,14 @@
 #define STUCK (20 * SEC)	/* an unfinished one older than this is begun anew */
 #define TRS_TRIED 3		/* of one selection at most */
 
-enum turn { TO_RELAY, TO_RESPONDER, TO_INITIATOR, DONE };
+enum listener { RELAY, RESPONDER, INITIATOR, LISTENERS };
 
-/* What somebody is told when it is its turn. */
+/* What one of them is told; `to` is zero when there is nobody. */
 struct word {
 	struct id to;			/* Node ID */
 	uint8_t type;
+	uint32_t transaction;
+	bool heard;			/* it has confirmed */
 	uint16_t len;
 	uint8_t body[DATAGRAM_MAX];
 };
@@ -29,12 +35,10 @@ struct selection {
 	struct link link;		/* by pair */
 	struct id asker, other;		/* Node IDs */
 	bool relay_wanted;
-	enum turn turn;			/* whose it is */
-	uint64_t since;			/* boot time of that */
+	uint64_t since;			/* boot time of its beginning, or end */
 	uint32_t transaction;		/* of the Direction Request */
-	uint32_t telling;		/* of the word under way */
 	uint8_t pattern;
-	struct word *word;		/* DONE of them, until all are said */
+	struct word *word;		/* LISTENERS of them, NULL: all have confirmed */
 	struct id tried[TRS_TRIED];	/* TRS, the newest last */
 	unsigned tried_n;
 };
@@ -144,10 +148,10 @@ static bool write_words(struct nms *nms, struct now now, struct selection *s,
 	if (relay) {
 		m.relay = relay->link.id;
 		describe_to_relay(&m, relay, &initiator->device.node_id,
-				  &responder->device.node_id, &s->word[TO_RELAY]);
+				  &responder->device.node_id, &s->word[RELAY]);
 	}
-	good = describe(nms, &m, responder, initiator, relay, &s->word[TO_RESPONDER]) &&
-	       describe(nms, &m, initiator, responder, relay, &s->word[TO_INITIATOR]);
+	good = describe(nms, &m, responder, initiator, relay, &s->word[RESPONDER]) &&
+	       describe(nms, &m, initiator, responder, relay, &s->word[INITIATOR]);
 	wipe(&m, sizeof m);
 	return good;
 }
@@ -155,7 +159,7 @@ static bool write_words(struct nms *nms, struct now now, struct selection *s,
 static void close_words(struct selection *s)
 {
 	if (s->word)
-		wipe(s->word, DONE * sizeof *s->word);
+		wipe(s->word, LISTENERS * sizeof *s->word);
 	free(s->word);
 	s->word = NULL;
 }
@@ -163,12 +167,12 @@ static void close_words(struct selection *s)
 static void open_words(struct selection *s)
 {
 	close_words(s);
-	s->word = calloc(DONE, sizeof *s->word);
+	s->word = calloc(LISTENERS, sizeof *s->word);
 	if (!s->word)
 		abort();
-	s->word[TO_RELAY].type = TYPE_RELAY_REQUEST;
-	s->word[TO_RESPONDER].type = TYPE_ROUTE_DIRECTION_R;
-	s->word[TO_INITIATOR].type = TYPE_ROUTE_DIRECTION_I;
+	s->word[RELAY].type = TYPE_RELAY_REQUEST;
+	s->word[RESPONDER].type = TYPE_ROUTE_DIRECTION_R;
+	s->word[INITIATOR].type = TYPE_ROUTE_DIRECTION_I;
 }
 
 /* The pattern and all words; 0, or the reason why there is no path. */
@@ -186,7 +190,6 @@ static uint16_t plan_path(struct nms *nms, struct now now, struct selection *s,
 	if (plan.pattern != 3)
 		relay = NULL;
 	s->pattern = plan.pattern;
-	s->turn = relay ? TO_RELAY : TO_RESPONDER;
 	if (relay)
 		s->tried[s->tried_n++] = relay->link.id;
 	open_words(s);
@@ -235,34 +238,43 @@ static void refuse_asker(struct nms *nms, struct now now, const struct selection
 	nms_tell_worker(nms, now, id_owner(&s->asker, nms->env.workers), &note, out);
 }
 
-/* s may be gone afterwards: a node that is not there is known at once if it is this worker's. */
-static void tell(struct nms *nms, struct now now, struct selection *s, struct outbox *out)
+static void tell(struct nms *nms, struct now now, const struct selection *s, struct word *w,
+		 struct outbox *out)
 {
-	struct word *w = &s->word[s->turn];
 	struct nms_note note = { .kind = NMS_TELL, .a = w->to, .pair = s->link.id,
 				 .type = w->type, .len = w->len };
 
 	/* the low octet names this worker: the confirmation finds its way back */
 	note.transaction = (random_u32() & ~0xffu) | nms->env.worker;
-	s->telling = note.transaction;
-	s->since = now.boot;
+	w->transaction = note.transaction;
 	memcpy(note.body, w->body, w->len);
 	wipe(w->body, sizeof w->body);
 	nms_tell_worker(nms, now, id_owner(&note.a, nms->env.workers), &note, out);
 	wipe(&note, sizeof note);
 }
 
-/* Decides and tells the first.  s may be gone afterwards. */
+/* Decides and tells them.  s may be gone afterwards. */
 static void begin(struct nms *nms, struct now now, struct selection *s, struct outbox *out)
 {
+	struct id pair = s->link.id;
 	uint16_t reason = decide(nms, now, s);
+	const struct word *words = s->word;
+	unsigned i;
 
-	if (!reason) {
-		tell(nms, now, s, out);
+	s->since = now.boot;
+	if (reason) {
+		refuse_asker(nms, now, s, reason, out);
+		drop(nms, s);
 		return;
 	}
-	refuse_asker(nms, now, s, reason, out);
-	drop(nms, s);
+	for (i = 0; i < LISTENERS; i++) {
+		/* one that is not there is known at once if it is this worker's */
+		s = find(nms, &pair);
+		if (!s || s->word != words)
+			return;
+		if (!id_is_zero(&s->word[i].to))
+			tell(nms, now, s, &s->word[i], out);
+	}
 }
 
 static struct selection *anew(struct nms *nms, const struct id *pair)
@@ -288,7 +300,7 @@ void select_want(struct nms *nms, struct now now, const struct nms_note *want,
 	pair_id(&pair, &want->a, &want->b);
 	s = find(nms, &pair);
 	/* under way, or just done: the asker is told as one of the two ends */
-	if (s && now.boot - s->since < (s->turn == DONE ? GLARE : STUCK))
+	if (s && now.boot - s->since < (s->word ? STUCK : GLARE))
 		return;
 	s = anew(nms, &pair);
 	s->asker = want->a;
@@ -298,15 +310,27 @@ void select_want(struct nms *nms, struct now now, const struct nms_note *want,
 	begin(nms, now, s, out);
 }
 
-static void advance(struct nms *nms, struct now now, struct selection *s, struct outbox *out)
+static struct word *word_of(const struct selection *s, const struct nms_note *told)
 {
-	s->turn++;
-	s->since = now.boot;
-	if (s->turn != DONE) {
-		tell(nms, now, s, out);
-		return;
-	}
+	unsigned i;
+
+	for (i = 0; s->word && i < LISTENERS; i++)
+		if (s->word[i].transaction == told->transaction &&
+		    id_equal(&s->word[i].to, &told->a))
+			return &s->word[i];
+	return NULL;
+}
+
+static void confirmed(struct nms *nms, struct now now, struct selection *s, struct word *w)
+{
+	unsigned i;
+
+	w->heard = true;
+	for (i = 0; i < LISTENERS; i++)
+		if (!id_is_zero(&s->word[i].to) && !s->word[i].heard)
+			return;
 	close_words(s);
+	s->since = now.boot;
 	nms->paths++;
 	nms->patterns[s->pattern]++;
 }
@@ -315,14 +339,14 @@ void select_told(struct nms *nms, struct now now, const struct nms_note *told,
 		 struct outbox *out)
 {
 	struct selection *s = find(nms, &told->pair);
+	struct word *w = s ? word_of(s, told) : NULL;
 
 	/* a late word about a path that another one has replaced says nothing about that one */
-	if (!s || s->turn == DONE || told->transaction != s->telling ||
-	    !id_equal(&told->a, &s->word[s->turn].to))
+	if (!w)
 		return;
 	if (!told->reason) {
-		advance(nms, now, s, out);
-	} else if (s->turn == TO_RELAY) {
+		confirmed(nms, now, s, w);
+	} else if (w->type == TYPE_RELAY_REQUEST) {
 		if (told->reason == REASON_OFFLINE)
 			relays_silent(nms, &told->a);
 		begin(nms, now, s, out);
@@ -369,9 +393,9 @@ static void forget_one(void *arg, struct link *link)
 	if (f->node && !id_equal(f->node, &s->asker) && !id_equal(f->node, &s->other))
 		return;
 	/* the other end came anew in the midst of it: the asker may ask again, and must not wait */
-	if (f->node && s->turn != DONE && id_equal(f->node, &s->other))
+	if (f->node && s->word && id_equal(f->node, &s->other))
 		refuse_asker(f->nms, f->now, s, REASON_OFFLINE, f->out);
-	if (f->is_back && s->turn == DONE)
+	if (f->is_back && !s->word)
 		tell_other_end(f, s);
 	drop(f->nms, s);
 }
@@ -394,7 +418,7 @@ static void sweep_one(void *arg, struct link *link)
 	struct selection *s = LINK_OWNER(link, struct selection, link);
 	struct sweeping *w = arg;
 
-	if (w->now.boot - s->since >= (s->turn == DONE ? GLARE : STUCK))
+	if (w->now.boot - s->since >= (s->word ? STUCK : GLARE))
 		drop(w->nms, s);
 }
 

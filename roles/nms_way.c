@@ -144,6 +144,9 @@ struct plan way_plan(const struct config *conf, const struct registration *asker
 
 	if (relay_there && (relay_wanted || !p.pattern))
 		return (struct plan){ .pattern = 3 };
+	/* the direct way is being tried; another path by it would begin that from the start */
+	if (relay_wanted)
+		return (struct plan){ .pattern = 0 };
 	return p.pattern ? p : hope(conf, asker, other);
 }
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #define TUN_AGAIN (10 * SEC)
+#define WIDENED (500 * MS)	/* after another family came; the other end's may come too */
 
 void node_alarm(struct node *n, struct alarm *a, enum alarm_kind kind, uint64_t at)
 {
@@ -174,7 +175,7 @@ static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, si
 	struct exts x;
 	enum verdict v = gate_check(p, len, &h, &x);
 	unsigned owner;
-	bool ready;
+	unsigned families;
 
 	if (v != V_PASSED)
 		return v;
@@ -189,10 +190,12 @@ static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, si
 		return paths_input(n, now, p, len, &h, &x, from, to, ecn, out);
 	if (!n->registering || !id_equal(&h.id, &n->node_id))
 		return V_DROP_STRANGER;
-	ready = registrar_ready(&n->registrar);
+	families = registrar_families(&n->registrar);
 	v = registrar_input(&n->registrar, now, p, len, &h, &x, from, to, &body, out);
-	if (!ready && registrar_ready(&n->registrar))
+	if (!families && registrar_ready(&n->registrar))
 		nms_hurry(n, now, out);
+	else if (registrar_families(&n->registrar) > families)
+		n->widened = now.boot + WIDENED;
 	why_tick(n, now, out);
 	if (v == V_PASSED)
 		v = napt_signal(n, now, &h, body);
@@ -288,6 +291,8 @@ static void tick_agent(struct node *n, struct now now, struct outbox *out)
 	if (!n->looked)
 		login_ask_master(n, PRIV_DNS_LOOK, out);
 	n->looked = true;
+	if (now.boot >= n->widened)
+		peers_widened(n, now, out);
 	if (now.boot >= n->relogin)
 		login_again(n, now);
 	login_tick(&n->login, now, cloud_ms(&n->cloud, now) / 1000, out);
@@ -325,7 +330,7 @@ static uint64_t node_expiry(const void *self)
 
 	if (!is_agent(n))
 		return at;
-	at = MIN(at, MIN(n->relogin, n->tun_again));
+	at = MIN(at, MIN(n->widened, MIN(n->relogin, n->tun_again)));
 	at = MIN(at, MIN(login_expiry(&n->login), dns_expiry(n->dns)));
 	if (n->registering)
 		at = MIN(at, MIN(registrar_expiry(&n->registrar), napt_expiry(n)));
@@ -424,7 +429,7 @@ static void *node_open(const struct role_env *env, char *err)
 		abort();
 	n->env = *env;
 	n->rules = login_rules(env->conf);
-	n->relogin = n->tun_again = NEVER;
+	n->relogin = n->tun_again = n->widened = NEVER;
 	table_init(&n->paths);
 	cloud_guess(&n->cloud, env->start, login_cloud_floor(n));
 	if (!is_agent(n) || (login_identity(n, err) && open_agent(n, err)))

@@ -156,6 +156,7 @@ struct node {
 	bool looked;			/* asked how names are resolved before us */
 	struct priv_resolver resolver;	/* how the system was made to ask us; way "": not heard yet */
 	uint64_t relogin, tun_again;	/* boot times, NEVER */
+	uint64_t widened;		/* boot time to ask anew for what is relayed: a family came; NEVER */
 	unsigned lost;			/* logins in a row because the NMS was silent */
 	uint64_t lost_again;		/* boot time from which the next such one may start */
 	struct msg_login_response said;	/* what the other workers were told, keys left out */
@@ -259,6 +260,8 @@ void peers_want_name(struct node *n, struct now now, const char *fqdn, struct ou
 void peers_note(struct node *n, struct now now, unsigned worker, const struct node_note *note,
 		struct outbox *out);
 void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *out);
+/* There is more to reach us by than when the relayed paths were asked for: asks anew. */
+void peers_widened(struct node *n, struct now now, struct outbox *out);
 /* The other end lost its path to us: makes a new one if ours is in use.  False: there is none. */
 bool peers_lost(struct node *n, struct now now, const struct id *node_id, struct outbox *out);
 void peers_close(struct node *n);
@@ -281,6 +284,8 @@ void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *ou
 /* family 0: by name.  False: too many questions are out, or no registration. */
 bool nms_ask(struct node *n, struct now now, const char *name, uint8_t family,
 	     const uint8_t *ip, enum ask want, struct outbox *out);
+/* Is a question for a path to this name, or one of these addresses, out? */
+bool nms_asked(const struct node *n, const char *fqdn, const uint8_t *ip4, const uint8_t *ip6);
 void query_end(struct node *n, struct query *q);
 /* The registration is there: what was asked before it is asked now. */
 void nms_hurry(struct node *n, struct now now, struct outbox *out);
@@ -302,6 +307,8 @@ void napt_relayed(struct node *n, struct now now, struct peer *p, const struct t
 /* V_PASSED: an authentic message of the NMS that is about something else. */
 enum verdict napt_signal(struct node *n, struct now now, const struct msg_header *h,
 			 struct bytes body);
+/* A way that should be there is not: looks again, unless that was just done. */
+void napt_doubt(struct node *n, struct now now);
 void napt_tick(struct node *n, struct now now, struct outbox *out);
 uint64_t napt_expiry(const struct node *n);
 /* Adds what was found to the status of this family's way. */

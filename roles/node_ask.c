@@ -83,6 +83,18 @@ bool nms_ask(struct node *n, struct now now, const char *name, uint8_t family,
 	return true;
 }
 
+bool nms_asked(const struct node *n, const char *fqdn, const uint8_t *ip4, const uint8_t *ip6)
+{
+	const struct query *q;
+
+	for (q = n->queries; q; q = q->next)
+		if (q->want != ASK_NAME &&
+		    (q->family == 0 ? strcmp(q->name, fqdn) == 0 :
+		     memcmp(q->ip, q->family == 4 ? ip4 : ip6, q->family == 4 ? 4 : 16) == 0))
+			return true;
+	return false;
+}
+
 static void answer_dns(struct node *n, struct now now, const struct query *q,
 		       enum dns_found found, const struct msg_node_info_response *m,
 		       struct outbox *out)
@@ -230,7 +242,8 @@ static void match_transaction(void *arg, struct link *link)
 	struct peer *p = LINK_OWNER(link, struct peer, by4);
 	struct seeking *s = arg;
 
-	if (p->state == PEER_ASKING && p->transaction == s->transaction)
+	if ((p->state == PEER_ASKING || p->state == PEER_OPENING) &&
+	    p->transaction == s->transaction)
 		s->found = p;
 }
 
@@ -239,6 +252,7 @@ static enum verdict on_refusal(struct node *n, struct now now, uint32_t transact
 {
 	struct seeking s = { transaction, NULL };
 	struct msg_refusal m;
+	struct id old;
 	struct query *q;
 
 	if (msg_read_refusal(&m, body.p, body.n) != (long)body.n)
@@ -256,7 +270,12 @@ static enum verdict on_refusal(struct node *n, struct now now, uint32_t transact
 	table_each(&n->peers4, match_transaction, &s);
 	if (!s.found)
 		return V_DROP_STATE;
+	/* told together with us, the other end had its reason */
+	old = s.found->path;
+	memset(&s.found->path, 0, sizeof s.found->path);
 	peer_fail(n, now, s.found, m.reason, out);
+	if (!id_is_zero(&old))
+		path_close(n, now, &old, out);
 	return V_ANSWERED;
 }
 

@@ -406,6 +406,7 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 		p->route = note->route;
 		break;
 	case NODE_UNANSWERED:
+		napt_doubt(n, now);
 		if (p->state == PEER_OPENING)
 			nms_ask(n, now, p->fqdn, 0, NULL, ASK_RELAY, out);
 		break;
@@ -430,6 +431,30 @@ static void match_id(void *arg, struct link *link)
 
 	if (id_equal(&p->node_id, s->node_id))
 		s->found = p;
+}
+
+struct widening {
+	struct node *n;
+	struct now now;
+	struct outbox *out;
+};
+
+static void ask_anew(void *arg, struct link *link)
+{
+	struct peer *p = LINK_OWNER(link, struct peer, by4);
+	struct widening *w = arg;
+
+	if (p->fqdn[0] && (p->state == PEER_OPENING ||
+			   (p->state == PEER_UP && p->route <= ROUTE_RELAY6)))
+		nms_ask(w->n, w->now, p->fqdn, 0, NULL, ASK_PATH, w->out);
+}
+
+void peers_widened(struct node *n, struct now now, struct outbox *out)
+{
+	struct widening w = { n, now, out };
+
+	n->widened = NEVER;
+	table_each(&n->peers4, ask_anew, &w);
 }
 
 bool peers_lost(struct node *n, struct now now, const struct id *node_id, struct outbox *out)

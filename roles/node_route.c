@@ -133,13 +133,16 @@ static bool is_wanted_name(const struct peer *p, const char *fqdn)
 }
 
 /*
- * A path we start must lead to somebody we asked for; closing the old one may have crossed this.
- * With pattern 2 the end behind the NAPT starts it, whoever asked.
+ * A path we start must lead to somebody we asked for; closing the old one may have crossed this,
+ * and this the answer that tells who it is.  With pattern 2 the end behind the NAPT starts it,
+ * whoever asked.
  */
-static bool is_sought(struct now now, const struct msg_route_direction *m, const struct peer *p)
+static bool is_sought(const struct node *n, struct now now, const struct msg_route_direction *m,
+		      const struct peer *p, const char *fqdn)
 {
-	return m->pattern == 2 || (p && (p->state != PEER_IDLE ||
-		     (p->sought && now.boot - p->sought < ROUTE_TIMEOUT)));
+	return !m->initiator || m->pattern == 2 || nms_asked(n, fqdn, m->ip4, m->ip6) ||
+	       (p && (p->state != PEER_IDLE ||
+		      (p->sought && now.boot - p->sought < ROUTE_TIMEOUT)));
 }
 
 enum verdict route_taken(struct node *n, struct now now, const struct msg_header *h,
@@ -149,6 +152,7 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 	struct cert_info info;
 	uint16_t result = 0;
 	struct peer *p, *p6;
+	bool good;
 
 	if (msg_read_route_direction(&m, body.p, body.n) != (long)body.n || id_is_zero(&m.path) ||
 	    m.initiator != (h->type == TYPE_ROUTE_DIRECTION_I))
@@ -161,9 +165,12 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 		confirm(n, now, h->transaction, &m.path, 0, out);
 		return V_ANSWERED;
 	}
-	if (peer_by_path(n, &m.path) || (m.initiator && !is_sought(now, &m, p)))
+	if (peer_by_path(n, &m.path))
 		return V_DROP_STATE;
-	if (!check_peer(n, now, &m, &info) || !is_wanted_name(p, info.fqdn))
+	good = check_peer(n, now, &m, &info);
+	if (!is_sought(n, now, &m, p, good ? info.fqdn : ""))
+		return V_DROP_STATE;
+	if (!good || !is_wanted_name(p, info.fqdn))
 		result = REASON_BAD_PEER;
 	else
 		p = p ? peer_merge(n, p, p6) : peer_new(n);

@@ -82,6 +82,15 @@ static void see_relay(void *arg, struct link *link)
 
 /* ---- time ---- */
 
+void napt_doubt(struct node *n, struct now now)
+{
+	unsigned f;
+
+	for (f = 0; f < 2; f++)
+		if (n->napt[f].found_at && now.boot - n->napt[f].found_at > VANTAGE_SOON)
+			vantage_hurry(&n->napt[f], now);
+}
+
 void napt_tick(struct node *n, struct now now, struct outbox *out)
 {
 	struct seen seen = { n, now };

@@ -319,7 +319,7 @@ static void trs_reload(void *self, struct now now, struct outbox *out)
 	struct trs *t = self;
 
 	if (is_agent(t))
-		agent_report_now(t, now);
+		agent_reload(t, now);
 }
 
 static const struct verdicts *trs_verdicts(const void *self)

@@ -155,6 +155,8 @@ void agent_note(struct trs *t, struct now now, unsigned worker, const struct trs
 		struct outbox *out);
 void agent_tick(struct trs *t, struct now now, struct outbox *out);
 uint64_t agent_expiry(const struct trs *t);
+/* What the configuration says now counts: at once if it is not logged in, else from the next login on. */
+void agent_reload(struct trs *t, struct now now);
 /* The NMS hears at once how things are. */
 void agent_report_now(struct trs *t, struct now now);
 

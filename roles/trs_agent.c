@@ -14,7 +14,8 @@
 #define LOST_TRIES 3		/* exchanges in a row that the NMS did not answer: some 30 s */
 #define LOST_AGAIN (60 * SEC)	/* between two logins for that; doubled */
 #define LOST_DOUBLED 6u		/* so many times */
-#define PREPARE_AGAIN (500 * MS)
+#define PREPARE_AGAIN (200 * MS)
+#define MEND_AGAIN (60 * SEC)	/* a password file that cannot be read will be mended by somebody */
 #define TOLD_NEAR 20000		/* us between two workers' cloud times */
 #define CLOUD_FILE "trs-cloud-time"
 
@@ -83,8 +84,8 @@ static bool configured_wish(struct trs *t, struct login_wish *w, char *err)
 	return true;
 }
 
-/* Account, password and AS as they are now. */
-static bool prepare(struct trs *t, char *err)
+/* Account, password and AS as they are now.  out: NULL before there was a login. */
+static bool prepare(struct trs *t, struct outbox *out, char *err)
 {
 	struct trs_agent *a = t->agent;
 	struct login_wish wish = { .kind = LOGIN_TRS, .account = a->account, .device = a->device };
@@ -94,6 +95,8 @@ static bool prepare(struct trs *t, char *err)
 
 	if (!good || !login_init(&fresh, &wish, err))
 		return false;
+	if (out)
+		login_stop(&a->login, out);
 	login_free(&a->login);
 	a->login = fresh;
 	a->prepared = true;
@@ -121,7 +124,7 @@ bool agent_open(struct trs *t, char *err)
 	a->relogin = t->env.start.boot + (is_local(t->env.conf) ? PREPARE_AGAIN : 0);
 	a->report_at = NEVER;
 	cloud_guess(&t->cloud, t->env.start, cloud_floor(t));
-	return prepare(t, err) || is_local(t->env.conf);
+	return prepare(t, NULL, err) || is_local(t->env.conf);
 }
 
 void agent_close(struct trs *t)
@@ -234,18 +237,27 @@ void agent_flow(struct trs *t, struct now now, const struct flow_event *ev, stru
 	free(r);
 }
 
-/* The password may be another by now: that of the account in this process is made anew with it. */
-static void log_in(struct trs *t, struct now now)
+/* The password may be another by now. */
+static void log_in(struct trs *t, struct now now, struct outbox *out)
 {
 	struct trs_agent *a = t->agent;
 	char err[256];
 
-	if ((!a->prepared || is_local(t->env.conf)) && !prepare(t, err)) {
-		a->relogin = now.boot + PREPARE_AGAIN;
+	if (!prepare(t, out, err)) {
+		if (!is_local(t->env.conf))
+			cy_log(LOG_ERROR_, "%s", err);
+		a->relogin = now.boot + (is_local(t->env.conf) ? PREPARE_AGAIN : MEND_AGAIN);
 		return;
 	}
 	login_start(&a->login, now, (const uint8_t *)"", 0);	/* no certificate is asked for */
 	a->relogin = NEVER;
+}
+
+void agent_reload(struct trs *t, struct now now)
+{
+	agent_report_now(t, now);
+	if (t->agent->login.state != LOGIN_DONE)
+		t->agent->relogin = now.boot;
 }
 
 /* As a node does: only the AS tells the time to whom the NMS does not hear. */
@@ -266,7 +278,7 @@ static void log_in_if_lost(struct trs *t, struct now now, struct outbox *out)
 		cy_log(LOG_WARN, "the NMS is silent: logging in again for the right time");
 		a->lost++;
 		a->lost_again = now.boot + wait + random_u64() % wait;
-		log_in(t, now);
+		log_in(t, now, out);
 	}
 }
 
@@ -298,16 +310,26 @@ static void answer_request(struct trs *t, struct now now, const struct trs_note 
 			       msg_write_relay_response(body, sizeof body, &r), out);
 }
 
+static unsigned confirmed(const struct registrar *r)
+{
+	return r->way[0].confirmed + r->way[1].confirmed;
+}
+
 enum verdict agent_input(struct trs *t, struct now now, struct trs_packet *k, struct outbox *out)
 {
 	struct trs_agent *a = t->agent;
 	struct bytes body = { NULL, 0 };
+	unsigned ways;
 	enum verdict v;
 
 	if (!a->registering)
 		return V_DROP_STRANGER;
+	ways = confirmed(&a->registrar);
 	v = registrar_input(&a->registrar, now, k->p, k->n, &k->h, &k->x, &k->from, &k->to, &body,
 			    out);
+	/* an NMS that was started anew does not know how things are here */
+	if (confirmed(&a->registrar) > ways)
+		agent_report_now(t, now);
 	/* the registrar waits for no such ACK; we may */
 	if ((v == V_PASSED || v == V_DROP_STATE) && exchange_is(&a->report, k->h.transaction)) {
 		if (k->h.type == TYPE_KEEP_ALIVE_ACK)
@@ -419,7 +441,7 @@ void agent_tick(struct trs *t, struct now now, struct outbox *out)
 	int64_t apart;
 
 	if (now.boot >= a->relogin)
-		log_in(t, now);
+		log_in(t, now, out);
 	if (a->prepared)
 		login_tick(&a->login, now, cloud_ms(&t->cloud, now) / 1000, out);
 	if (!a->registering)

@@ -20,6 +20,7 @@ static const size_t at_once[] = {
 	offsetof(struct config, trs_region),
 	offsetof(struct config, trs_path_rate), offsetof(struct config, trs_node_rate),
 	offsetof(struct config, trs_paths), offsetof(struct config, trs_capacity),
+	offsetof(struct config, trs_as), offsetof(struct config, trs_password),
 	offsetof(struct config, node_stun), offsetof(struct config, node_keepalive),
 };
 

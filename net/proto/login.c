@@ -48,7 +48,8 @@ void login_free(struct login *l)
 void login_start(struct login *l, struct now now, const uint8_t *csr, size_t csr_len)
 {
 	l->csr_len = MIN(csr_len, sizeof l->csr);
-	memcpy(l->csr, csr, l->csr_len);
+	if (csr_len)	/* a relay asks for no certificate, and has none */
+		memcpy(l->csr, csr, l->csr_len);
 	l->tries = 0;
 	l->state = LOGIN_IDLE;
 	l->next = now.boot;

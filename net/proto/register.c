@@ -58,6 +58,11 @@ bool registrar_ready(const struct registrar *r)
 	return r->way[0].confirmed || r->way[1].confirmed;
 }
 
+unsigned registrar_families(const struct registrar *r)
+{
+	return r->way[0].confirmed + r->way[1].confirmed;
+}
+
 unsigned registrar_silence(const struct registrar *r)
 {
 	unsigned i, least = ~0u;

@@ -51,6 +51,8 @@ void registrar_start(struct registrar *r, const struct registrar_setup *setup,
 		     struct cloud *cloud, struct now now);
 void registrar_free(struct registrar *r);
 bool registrar_ready(const struct registrar *r);
+/* By how many families. */
+unsigned registrar_families(const struct registrar *r);
 /* Exchanges in a row that nobody answered, by the family that fares better. */
 unsigned registrar_silence(const struct registrar *r);
 

@@ -8,6 +8,7 @@
 #define BURST_LEAST (5 * SEC)	/* between two of them, whoever wants one */
 #define PUNCH_LIFE (10 * SEC / MS)	/* cloud ms: an older Hole Punching is a replay or no use */
 #define FOUND_LEAST (200 * MS)	/* between two ways that were found */
+#define SUSPECT_LIFE (1 * SEC)	/* the other end talks by another way, and ours gives no answer */
 #define ROUND_TRIP (2 * SEC)	/* an answer takes no longer */
 
 const char *route_kind_name(enum route_kind k)
@@ -195,7 +196,7 @@ static void fail(struct route *r)
 static void works(struct tunnel *t, struct now now, struct route *r, const struct addr *to)
 {
 	r->state = ROUTE_WORKS;
-	r->heard = now.boot;
+	r->heard = r->answered = now.boot;
 	r->local = *to;
 	choose(t);
 }
@@ -232,30 +233,23 @@ static void prove(struct tunnel *t, struct now now, struct route *r, struct outb
 	}
 }
 
-void route_heard(struct tunnel *t, struct now now, const struct addr *from,
-		 const struct addr *to, bool answer)
+void route_burst(struct tunnel *t, struct now now)
 {
-	struct routes *all = &t->routes;
-	struct route *used = all->used < 0 ? NULL : &all->route[all->used], *r;
+	struct routes *r = &t->routes;
 
-	if (used && addr_equal(&used->remote, from)) {
-		used->heard = now.boot;
+	if (r->punch != NEVER || now.boot - r->began < BURST_LEAST)
 		return;
-	}
-	r = find(all, from);
-	if (!r)
-		r = found(t, now, from, to);
-	if (!r)
-		return;
-	/* through a relay nothing comes unless both ends are bound there */
-	if (answer || route_is_relay(r)) {
-		works(t, now, r, to);
-	} else if (r->state != ROUTE_WORKS) {
-		r->local = *to;
-		if (all->punch == NEVER)
-			all->tries = PUNCH_TRIES - 3;
-		all->punch = MIN(all->punch, now.boot);
-	}
+	r->tries = 0;
+	r->began = r->punch = now.boot;
+	r->burst = NEVER;
+}
+
+/* Some more, by the ways that are wanted. */
+static void punch_soon(struct routes *r, struct now now, uint8_t times)
+{
+	if (r->punch == NEVER)
+		r->tries = PUNCH_TRIES - times;
+	r->punch = MIN(r->punch, now.boot);
 }
 
 void route_doubt(struct tunnel *t, struct now now)
@@ -273,6 +267,56 @@ void route_doubt(struct tunnel *t, struct now now)
 			fail(&r->route[i]);
 	choose(t);
 	route_burst(t, now);
+}
+
+static bool is_suspected(const struct routes *all)
+{
+	return all->used >= 0 && all->suspect > all->route[all->used].answered;
+}
+
+/*
+ * The other end talks by another way than ours.  Perhaps only because what we send by ours does
+ * not arrive, and that nobody else can tell us: what comes by it sounds well.
+ */
+static void suspect(struct tunnel *t, struct now now)
+{
+	struct routes *all = &t->routes;
+	const struct route *used = &all->route[all->used];
+
+	if (route_is_relay(used) || now.boot - used->answered < SUSPECT_LIFE)
+		return;
+	if (!is_suspected(all)) {
+		all->suspect = now.boot;
+		punch_soon(all, now, PUNCH_TRIES - 1);
+	} else if (now.boot - all->suspect >= SUSPECT_LIFE) {
+		route_doubt(t, now);
+	}
+}
+
+void route_heard(struct tunnel *t, struct now now, const struct addr *from,
+		 const struct addr *to, bool answer)
+{
+	struct routes *all = &t->routes;
+	struct route *used = all->used < 0 ? NULL : &all->route[all->used], *r;
+
+	if (used && addr_equal(&used->remote, from)) {
+		used->heard = now.boot;
+		return;
+	}
+	r = find(all, from);
+	if (r && used && !answer)
+		suspect(t, now);
+	if (!r)
+		r = found(t, now, from, to);
+	if (!r)
+		return;
+	/* through a relay nothing comes unless both ends are bound there */
+	if (answer || route_is_relay(r)) {
+		works(t, now, r, to);
+	} else if (r->state != ROUTE_WORKS) {
+		r->local = *to;
+		punch_soon(all, now, 3);
+	}
 }
 
 /* ---- Hole Punching and ACK ---- */
@@ -335,6 +379,8 @@ static enum verdict on_relay_ack(struct tunnel *t, struct now now, struct route 
 				 const struct msg_punch *m, const struct addr *to,
 				 struct outbox *out)
 {
+	bool first = m->bound && !r->bound;
+
 	if (!m->challenge || !answers(r, now, m))
 		return V_DROP_STATE;
 	r->echo = m->challenge;
@@ -348,8 +394,11 @@ static enum verdict on_relay_ack(struct tunnel *t, struct now now, struct route 
 		punch(t, now, r, out);
 	if (!route_carries(r)) {
 		r->state = ROUTE_BOUND;
-		tunnel_bound(t, now, r, out);
+		first = true;
 	}
+	/* the second time because the other end, told when we were, may be bound only now */
+	if (first)
+		tunnel_bound(t, now, r, out);
 	return V_ANSWERED;
 }
 
@@ -392,6 +441,8 @@ static bool is_wanted(const struct tunnel *t, const struct route *r)
 
 	if (route_is_relay(r))
 		return !r->bound && !is_bound_elsewhere(&t->routes, r);
+	if (r == used && r->state == ROUTE_WORKS)
+		return is_suspected(&t->routes);
 	return r->state != ROUTE_WORKS &&
 	       (!used || used->state != ROUTE_WORKS || r->kind > used->kind);
 }
@@ -404,17 +455,6 @@ static bool wants_better(const struct tunnel *t)
 		if (is_wanted(t, &t->routes.route[i]))
 			return true;
 	return false;
-}
-
-void route_burst(struct tunnel *t, struct now now)
-{
-	struct routes *r = &t->routes;
-
-	if (r->punch != NEVER || now.boot - r->began < BURST_LEAST)
-		return;
-	r->tries = 0;
-	r->began = r->punch = now.boot;
-	r->burst = NEVER;
 }
 
 /* What nobody told of and does not work is no way. */
@@ -477,6 +517,15 @@ static void tick_again(struct tunnel *t, struct now now, struct outbox *out)
 	tick_burst(t, now, out);
 }
 
+void route_check(struct tunnel *t, struct now now, struct outbox *out)
+{
+	struct route *r;
+
+	for (r = t->routes.route; r < t->routes.route + t->routes.n; r++)
+		if (route_carries(r))
+			punch(t, now, r, out);
+}
+
 /*
  * NAPTs, firewalls and the TRS forget who is silent.  Of the direct ways only the one in use is
  * kept open: the others can be opened again.
@@ -488,14 +537,15 @@ static void tick_keep(struct tunnel *t, struct now now, struct outbox *out)
 
 	for (i = 0; i < r->n; i++) {
 		struct route *w = &r->route[i];
-		bool relay = route_is_relay(w);
 
-		if (!route_carries(w))
+		if (!route_carries(w) || ((int)i != r->used && !route_is_relay(w)))
 			continue;
-		if (relay && (int)i != r->used && w->sent > w->heard + 2 * t->rules.keepalive)
-			fail(w);
-		else if (relay || (int)i == r->used)
+		if ((int)i == r->used || now.boot <= w->heard + 2 * t->rules.keepalive) {
 			punch(t, now, w, out);
+			continue;
+		}
+		fail(w);
+		r->burst = MIN(r->burst, now.boot);	/* another instead, if it is wanted */
 	}
 	r->keep = now.boot + t->rules.keepalive;
 }
@@ -506,10 +556,10 @@ void route_tick(struct tunnel *t, struct now now, struct outbox *out)
 
 	if (now.boot >= r->punch)
 		tick_burst(t, now, out);
-	if (now.boot >= r->burst)
-		tick_again(t, now, out);
 	if (now.boot >= r->keep)
 		tick_keep(t, now, out);
+	if (now.boot >= r->burst)
+		tick_again(t, now, out);
 }
 
 uint64_t route_expiry(const struct tunnel *t)

@@ -55,7 +55,7 @@ struct route {
 	bool again;			/* there is more than one of them */
 	uint64_t echo;			/* relay: the TRS's challenge, to be sent back */
 	bool bound;			/* relay: it said so */
-	uint64_t sent, heard;		/* boot times; 0: never */
+	uint64_t sent, heard, answered;	/* boot times; 0: never */
 	uint64_t rtt;			/* us, of the newest answer; 0: unknown */
 };
 
@@ -72,6 +72,7 @@ struct routes {
 	uint64_t burst;			/* boot time of the next burst */
 	uint64_t keep;			/* boot time at which the ways are used to keep them open */
 	uint64_t found;			/* boot time of the newest way that was found */
+	uint64_t suspect;		/* since when the other end talks by another way; 0 */
 	uint32_t changes;		/* times another way was taken into use */
 };
 
@@ -92,6 +93,8 @@ void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 		 const struct addr *to, bool answer);
 /* The way in use is silent while another answers: that one is taken. */
 void route_doubt(struct tunnel *t, struct now now);
+/* Hole Punching by every way that carries: a NAPT that was restarted is noticed, at a TRS too. */
+void route_check(struct tunnel *t, struct now now, struct outbox *out);
 /* A burst now, unless one was just made. */
 void route_burst(struct tunnel *t, struct now now);
 void route_tick(struct tunnel *t, struct now now, struct outbox *out);

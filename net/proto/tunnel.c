@@ -416,6 +416,7 @@ static void probe_all(struct tunnel *t, struct now now, struct outbox *out)
 	const struct routes *r = &t->routes;
 	unsigned i;
 
+	route_check(t, now, out);
 	tunnel_probe(t, now, out);
 	for (i = 0; i < r->n; i++)
 		if ((int)i != r->used && route_carries(&r->route[i]))

@@ -1,6 +1,5 @@
 /* vantage.c - how the NAPT in front of a node behaves, looked at from elsewhere. */
 #include "net/proto/vantage.h"
-#include "net/proto/ip.h"
 
 void vantage_init(struct vantage *v, struct registrar *r, unsigned family)
 {
@@ -12,12 +11,8 @@ void vantage_init(struct vantage *v, struct registrar *r, unsigned family)
 
 static void drop_points(struct vantage *v)
 {
-	unsigned i;
-
-	for (i = 0; i < v->points; i++)
-		session_free(&v->point[i].session);
-	wipe(v->point, sizeof v->point);
-	v->points = 0;
+	while (v->points)
+		point_free(&v->point[--v->points]);
 }
 
 void vantage_free(struct vantage *v)
@@ -134,49 +129,19 @@ static void follow(struct vantage *v, struct now now)
 
 /* ---- the TRS, and what they send unasked ---- */
 
-static void add_point(struct vantage *v, const struct msg_vantage_point *m)
-{
-	struct vantage_point *p = &v->point[v->points];
-	struct addr a = { .family = v->family ? 6 : 4, .port = m->port };
-	const struct id *self = &v->registrar->session.id;
-	struct vantage_key key;
-
-	memcpy(a.ip, m->ip, v->family ? 16 : 4);
-	if (!a.port || ip_is_multicast(a.family, a.ip))
-		return;
-	p->trs = m->trs;
-	p->addr = a;
-	p->other_port = m->other_port;
-	memcpy(key.b, m->key, sizeof key.b);
-	session_vantage(&p->session, &key, self, false);
-	wipe(&key, sizeof key);
-	v->points++;
-}
-
-/*
- * Opens it under the key of whoever has this address; *at is the point.  A wrong key spoils the
- * octets, so each gets its own.
- */
+/* Opens it under the key of whoever has this address; *at is the point. */
 static enum verdict open_punch(struct vantage *v, struct now now, const uint8_t *p, size_t n,
 			       const struct msg_header *h, const struct exts *x,
 			       const struct addr *from, struct vantage_point **at,
 			       struct msg_punch *m, uint64_t *stamp)
 {
 	enum verdict verdict = V_DROP_STRANGER;
-	uint8_t copy[DATAGRAM_MAX];
-	struct bytes body;
 	unsigned i;
 
-	for (i = 0; i < v->points && n <= sizeof copy; i++) {
+	for (i = 0; i < v->points && verdict != V_PASSED; i++) {
 		*at = &v->point[i];
-		if (!addr_same_ip(&(*at)->addr, from))
-			continue;
-		memcpy(copy, p, n);
-		verdict = session_open(&(*at)->session, cloud_of(v, now), copy, n, h, x, &body,
-				       stamp);
-		if (verdict != V_PASSED)
-			continue;
-		return msg_read_punch(m, body.p, body.n) == (long)body.n ? V_PASSED : V_DROP_BODY;
+		if (addr_same_ip(&(*at)->addr, from))
+			verdict = point_open(*at, cloud_of(v, now), p, n, h, x, m, stamp);
 	}
 	return verdict;
 }
@@ -233,7 +198,8 @@ static enum verdict on_points(struct vantage *v, struct now now, struct bytes bo
 	exchange_end(&v->exchange);
 	drop_points(v);
 	for (i = 0; i < m.points_n; i++)
-		add_point(v, &m.points[i]);
+		v->points += point_set(&v->point[v->points], &m.points[i],
+				       &v->registrar->session.id, v->family ? 6 : 4);
 	wipe(&m, sizeof m);
 	v->phase = VANTAGE_HEAR;
 	v->until = now.boot + (v->points ? VANTAGE_LISTEN : 0);
@@ -249,15 +215,8 @@ static void start_looking(struct vantage *v, struct now now)
 
 	v->phase = VANTAGE_LOOK;
 	v->elsewhere = false;
-	for (i = 0; i < v->points; i++) {
-		struct vantage_point *p = &v->point[i];
-
-		p->transaction = random_u32();
-		p->challenge = (random_u64() | 4) & ~(uint64_t)3;
-		p->tries = 0;
-		p->next = now.boot;
-		p->rtt = 0;
-	}
+	for (i = 0; i < v->points; i++)
+		point_start(&v->point[i], now);
 }
 
 /* Who was not heard that was asked for, and is not known to be shut out, is asked for again. */
@@ -274,21 +233,8 @@ static void heard_enough(struct vantage *v, struct now now)
 
 static void punch(struct vantage *v, struct now now, struct vantage_point *p, struct outbox *out)
 {
-	struct msg_punch m = { .other = p == v->point && p->other_port,
-			       .challenge = p->challenge | p->tries };
-	uint64_t ms = cloud_of(v, now);
-	uint8_t body[MSG_SIZE_punch], d[DATAGRAM_MAX];
-	size_t n = msg_write_punch(body, sizeof body, &m);
-
-	p->sent[p->tries] = now.boot;
-	p->next = now.boot + (VANTAGE_FIRST << p->tries++);
-	/* a TRS takes each number once: whatever a node says shares them, over either family */
-	p->session.last = v->registrar->session.last;
-	n = session_seal(&p->session, ms, p->transaction, TYPE_HOLE_PUNCHING,
-			 tokens_at(&v->registrar->tokens, ms), body, n, d);
-	v->registrar->session.last = p->session.last;
 	vantage_wrote(v, now, &p->addr);
-	out_datagram(out, PORT_MAIN, &p->addr, NULL, d, n);
+	point_punch(p, v->registrar, now, p == v->point && p->other_port, out);
 }
 
 /* False: every TRS has answered, or was tried often enough. */
@@ -317,21 +263,13 @@ static enum verdict on_ack(struct vantage *v, struct now now, const uint8_t *p, 
 {
 	struct vantage_point *point;
 	struct msg_punch m;
-	uint64_t stamp, rtt;
-	unsigned try;
+	uint64_t stamp;
 	enum verdict verdict = open_punch(v, now, p, n, h, x, from, &point, &m, &stamp);
 
-	if (verdict != V_PASSED)
+	if (verdict == V_PASSED)
+		verdict = point_answered(point, now, &m);
+	if (verdict != V_ANSWERED)
 		return verdict;
-	try = m.echo & 3;
-	if ((m.echo ^ try) != point->challenge || try >= point->tries)
-		return V_DROP_STATE;
-	if (m.family != from->family)
-		return V_DROP_BODY;
-	rtt = MAX(now.boot - point->sent[try], 1u);
-	point->rtt = point->rtt ? MIN(point->rtt, rtt) : rtt;
-	point->seen = (struct addr){ .family = m.family, .port = m.port };
-	memcpy(point->seen.ip, m.ip, m.family == 4 ? 4 : 16);
 	if (point == v->point)
 		v->elsewhere |= from->port != point->addr.port;
 	if (point != v->point || v->elsewhere || !point->other_port)

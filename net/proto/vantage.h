@@ -17,16 +17,14 @@
 #ifndef VANTAGE_H
 #define VANTAGE_H
 
-#include "net/proto/register.h"
 #include "net/proto/sights.h"
+#include "net/proto/vantage_point.h"
 
 #define VANTAGE_EVERY (300 * SEC)	/* between two looks, */
 #define VANTAGE_SPREAD (30 * SEC)	/* and at most so much more: not all nodes at once */
 #define VANTAGE_SOON (60 * SEC)		/* when a look told too little */
 #define VANTAGE_LISTEN (600 * MS)	/* for the unasked one */
 #define VANTAGE_ASKS 2			/* times that it is asked for */
-#define VANTAGE_TRIES 3			/* Hole Punchings to a TRS in a look */
-#define VANTAGE_FIRST (250 * MS)	/* wait for the answer to the first; doubled */
 #define VANTAGE_FORGET (240 * SEC)	/* NAPTs let nobody in any longer unless written to again */
 #define VANTAGE_NOTICED (5 * SEC)	/* what a Keep Alive finds out is known so much later */
 #define VANTAGE_SLACK (2 * SEC)		/* clocks of node and TRS differ less */
@@ -40,21 +38,6 @@ enum vantage_phase {
 	VANTAGE_HEAR,		/* does an unasked Hole Punching come in? */
 	VANTAGE_LOOK,		/* own ones are out */
 	VANTAGE_REPORT,		/* to the NMS */
-};
-
-/* A TRS in the look under way. */
-struct vantage_point {
-	struct id trs;
-	struct addr addr;
-	uint16_t other_port;		/* 0: it has none */
-	struct session session;
-	uint32_t transaction;
-	uint64_t challenge;		/* its low two bits are the number of the try */
-	unsigned tries;
-	uint64_t sent[VANTAGE_TRIES];
-	uint64_t next;			/* boot time of the next try; NEVER: no more is wanted */
-	uint64_t rtt;			/* us, the shortest; 0: no answer */
-	struct addr seen;
 };
 
 /* A TRS that answered the newest look. */

@@ -8,20 +8,23 @@ host a 2
 host b 3
 line a
 proves_line a
-for options in \
-	"--delay 20" \
-	"--delay 20 --jitter 5" \
-	"--loss 20" \
-	"--loss 500 --seed 7" \
-	"--duplicate 50" \
-	"--reorder 50" \
-	"--mtu 1280" \
-	"--rate 10" \
-	"--rate 2 --delay 5 --loss 30 --duplicate 30 --reorder 30 --jitter 2 --mtu 1400" \
-	"--up --delay 10 --loss 100 --down --delay 1 --rate 20"; do
-	line a $options
-	proves_line a
-done
+while read -r options; do
+	for ((seed = 1; seed <= SCALE; seed++)); do
+		line a --seed $seed $options
+		proves_line a
+	done
+done <<END
+--delay 20
+--delay 20 --jitter 5
+--loss 20
+--loss 500
+--duplicate 50
+--reorder 50
+--mtu 1280
+--rate 10
+--rate 2 --delay 5 --loss 30 --duplicate 30 --reorder 30 --jitter 2 --mtu 1400
+--up --delay 10 --loss 100 --down --delay 1 --rate 20
+END
 
 # lies OPTIONS OPTIONS: a probe that is told the second of a line that is the first says so
 lies() {
@@ -30,7 +33,7 @@ lies() {
 	ok $? "the probe tells \"$1\" from \"$2\"" || diag "$(cat "$W/said")"
 }
 lies "--delay 20" "--delay 22"
-lies "--delay 22" "--delay 20"
+lies "--up --delay 22" "--up --delay 20"
 lies "--loss 20" ""
 lies "" "--loss 20"
 lies "--loss 20 --seed 1" "--loss 20 --seed 2"
@@ -40,8 +43,8 @@ lies "--reorder 50" ""
 lies "" "--reorder 50"
 lies "--mtu 1280" "--mtu 1279"
 lies "--mtu 1280" "--mtu 1281"
-lies "--rate 10" "--rate 20"
-lies "--rate 20" "--rate 10"
+lies "--up --rate 10" "--up --rate 20"
+lies "--up --rate 20" "--up --rate 10"
 
 on a timeout 5 "$O/t/net/link" eth0 nothing >"$W/said" 2>&1
 is "an interface that is not there ends it with status 1" $? 1

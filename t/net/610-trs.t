@@ -115,6 +115,14 @@ check "and the log says so" grep -q "going on without a second port: trs.stun-po
 kill "${pid[taker]}"
 unset "pid[taker]"
 
+stop r
+(umask 077; echo "not the password" >"$W/relay-password")
+sed -i "s|password-file:.*|password-file: $W/relay-password|" "$W/r.yaml"
+relay
+check "with a wrong password it is refused" eventually 8 sh -c "tail -n 3 $W/r.log | grep -q 'refused: bad_login'"
+cat "$W/password" >"$W/relay-password"
+kill -HUP "${pid[r]}"
+check "corrected, it logs in at once on HUP" eventually 4 relay_is ready
 "$CY" -c "$W/cloud.yaml" device disable attic >/dev/null
 stop r
 relay

@@ -4,7 +4,7 @@
 #	a eth0 -- a [ link ] a.1 -- a.2 at the bridge
 
 # line NAME [OPTION NUMBER]...: what is between a host or box and the bridge it is at; "link" alone
-# lists the options; --up is away from NAME.  Once more: the line changes, and loses nothing by that.
+# lists the options; --up is away from NAME.  Once more: the line changes and loses nothing by it.
 line() {
 	local name=$1 place=${above[$1]:-net}
 
@@ -21,14 +21,17 @@ line() {
 
 # The emulator is between NAME, the port, and NAME.1; NAME.2 is the port instead.
 line_lay() {
-	local at=(ip -n "$P-$2") bridge=lan if
+	local bridge=lan
 
 	[ "$2" != net ] || bridge=br
-	"${at[@]}" link add name "$1.1" type veth peer name "$1.2"
-	"${at[@]}" link set dev "$1" nomaster
-	# two more interfaces of this host would answer for it
-	for if in "$1" "$1.1"; do "${at[@]}" link set dev "$if" arp off addrgenmode none up; done
-	"${at[@]}" link set dev "$1.2" master "$bridge" addrgenmode none up
+	# without ARP, as two more interfaces of this host would answer for it
+	ip -n "$P-$2" -batch - <<END
+link add name $1.1 type veth peer name $1.2
+link set dev $1 nomaster
+link set dev $1 arp off addrgenmode none up
+link set dev $1.1 arp off addrgenmode none up
+link set dev $1.2 master $bridge addrgenmode none up
+END
 }
 
 # What only delays may carry whole runs of segments; else each packet is to have its own fate.

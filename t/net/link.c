@@ -300,7 +300,8 @@ static bool line_set(struct line *l, char **words)
 	ways_usual(ways);
 	wrong = ways_read(ways, words);
 	if (wrong) {
-		fprintf(stderr, "link: \"%s\" is no option or lacks its number; 'link' alone lists them\n", wrong);
+		fprintf(stderr, "link: \"%s\" is no option or lacks its number; "
+			"'link' alone lists them\n", wrong);
 		return false;
 	}
 	l->direction[0].way = ways[0];

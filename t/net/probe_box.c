@@ -252,7 +252,8 @@ int main(int argc, char **argv)
 	argv += optind;
 	argc -= optind;
 	if (option != -1 || argc < 4 || argc > 5) {
-		fprintf(stderr, "usage: probe_box [-p PORT] [-s SECONDS] INSIDE OUTSIDE ADDRESS1 ADDRESS2 [MATE]\n");
+		fprintf(stderr, "usage: probe_box [-p PORT] [-s SECONDS] INSIDE OUTSIDE "
+			"ADDRESS1 ADDRESS2 [MATE]\n");
 		return 2;
 	}
 	enter(argv[1]);

@@ -290,7 +290,7 @@ static void mtu(struct trial *t)
 		fail(t, "a packet beyond the MTU of %zu octets passes", most);
 }
 
-/* From the first sent to the last that came, without the delay; ns, a long time if one is missing. */
+/* From the first sent to the last that came, without the delay; a long time if one is missing. */
 static int64_t burst(struct trial *t, size_t octets)
 {
 	uint64_t number = FRAMES, stamp, sent, heard;

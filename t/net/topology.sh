@@ -1,7 +1,7 @@
 # topology.sh - the places nodes are at: behind a NAPT, behind two, behind a firewall, at the end of
 # a slow line.  Real Linux boxes; each proves that it is what it is called.  Sourced after lib.sh.
 #
-#	cloud 10.0.0.1	trs 10.0.0.4	boxa 10.0.0.11	boxb 10.0.0.12	   vantage 10.0.0.253, .254
+#	cloud 10.0.0.1	trs 10.0.0.4	boxa 10.0.0.11	boxb 10.0.0.12	watch-net 10.0.0.253, .254
 #	   |		   |		   |		   |			|
 #	---+---------------+---------------+--- the Internet: br in host "net" -+---
 #
@@ -116,16 +116,18 @@ way() {
 }
 
 box_inside() {
-	ip -n "$P-$1" link add name lan type bridge
-	ip -n "$P-$1" link set dev lan addrgenmode none
-	ip -n "$P-$1" link set dev lan up
-	[ -z "${box_lan[$1]}" ] || ip -n "$P-$1" addr add "${box_lan[$1]}.1/24" dev lan
-	if [ -n "${box_lan6[$1]}" ]; then
-		ip -n "$P-$1" addr add "${box_lan6[$1]}:1/64" dev lan nodad
-		# a router asks for its neighbours by its link-local address
-		ip -n "$P-$1" addr add fe80::1/64 dev lan nodad
-		ip -n "$P-$1" addr add "fe80::${box_number[$1]}/64" dev eth0 nodad
-	fi
+	local lan=${box_lan[$1]} lan6=${box_lan6[$1]}
+
+	# a router asks for its IPv6 neighbours by its link-local address
+	ip -n "$P-$1" -batch - <<END || bail "$1 has a LAN"
+link add name lan type bridge
+link set dev lan addrgenmode none
+link set dev lan up
+${lan:+addr add $lan.1/24 dev lan}
+${lan6:+addr add $lan6:1/64 dev lan nodad}
+${lan6:+addr add fe80::1/64 dev lan nodad}
+${lan6:+addr add fe80::${box_number[$1]}/64 dev eth0 nodad}
+END
 	# what two on the LAN say to each other is none of the box's rules' business
 	on "$1" sh -c 'cd /proc/sys/net
 		echo 1 >ipv4/ip_forward
@@ -136,18 +138,18 @@ box_inside() {
 # behind HOST BOX NUMBER [FAMILIES]: a host on the LAN of the box, with its number in the box's
 # prefixes; of the families that the box has, if none are given
 behind() {
-	local name=$1 box=$2 number=$3 families=${4:-$(box_families "$2")}
+	local name=$1 box=$2 number=$3 families=${4:-$(box_families "$2")} lan lan6
 
 	above[$name]=$box
 	plug "$name" "$box" lan
-	if [[ $families = *4* ]]; then
-		ip -n "$P-$name" addr add "${box_lan[$box]}.$number/24" dev eth0
-		ip -n "$P-$name" route add default via "${box_lan[$box]}.1"
-	fi
-	if [[ $families = *6* ]]; then
-		ip -n "$P-$name" addr add "${box_lan6[$box]}:$number/64" dev eth0 nodad
-		ip -n "$P-$name" route add default via "${box_lan6[$box]}:1"
-	fi
+	[[ $families = *4* ]] && lan=${box_lan[$box]}
+	[[ $families = *6* ]] && lan6=${box_lan6[$box]}
+	ip -n "$P-$name" -batch - <<END || bail "$name is behind $box"
+${lan:+addr add $lan.$number/24 dev eth0}
+${lan:+route add default via $lan.1}
+${lan6:+addr add $lan6:$number/64 dev eth0 nodad}
+${lan6:+route add default via $lan6:1}
+END
 }
 
 # ---- what makes a box behave ----
@@ -341,30 +343,30 @@ watch() {
 	fi
 }
 
-# look BOX FAMILY HOST MATE [OPTION...]: what the probe says of the box, from a host somewhere
-# inside, with a mate there or elsewhere; what is outside of the box is watched already
+# look PLACE FAMILY HOST MATE [OPTION...]: what the probe says from PLACE of what is between it and
+# that host, and between that one and a mate anywhere.  PLACE must be watched already, "net" for the
+# next three too: who calls them takes what they print, and a host made in a subshell would stay.
 look() {
-	local outside=${above[$1]:-net} prefix
+	local prefix=${box_lan[$1]-10.0.0}.
 
-	prefix=${box_lan[$outside]-10.0.0}.
 	[ "$2" = 4 ] || prefix=fd00::
-	"$O/t/net/probe_box" "${@:5}" "$P-$3" "$P-watch-$outside" "${prefix}253" "${prefix}254" "$P-$4"
+	"$O/t/net/probe_box" "${@:5}" "$P-$3" "$P-watch-$1" "${prefix}253" "${prefix}254" "$P-$4"
 }
 
-# mapped BOX HOST PORT: as which outer ADDRESS:PORT a host's UDP port is seen
+# mapped HOST PORT: as which ADDRESS:PORT the Internet sees that UDP port of the host
 mapped() {
-	look "$1" 4 "$2" "$2" -p "$3" | sed 's/.* mapped=//'
+	look net 4 "$1" "$1" -p "$2" | sed 's/.* mapped=//'
 }
 
-# keeps BOX HOST SECONDS: whether a mapping of the host outlives so much silence: yes or no
+# keeps HOST SECONDS: whether its way back from the Internet outlives so much silence: yes or no
 keeps() {
-	look "$1" 4 "$2" "$2" -s "$3" | sed 's/.* kept=\([a-z]*\) .*/\1/'
+	look net 4 "$1" "$1" -s "$2" | sed 's/.* kept=\([a-z]*\) .*/\1/'
 }
 
-# meets HOST HOST: whether two behind boxes on the Internet meet by their outer addresses, once told
+# meets HOST HOST [FAMILY]: whether the two meet by what the Internet sees of them, once they are
+# told: yes, no, or changed if it is from another port than they were told of
 meets() {
-	watch net
-	look "${above[$1]}" 4 "$1" "$2" | sed 's/.* meets=\([a-z]*\) .*/\1/'
+	look net "${3:-4}" "$1" "$2" | sed 's/.* meets=\([a-z]*\) .*/\1/'
 }
 
 # looks BOX FAMILY KIND HAIRPIN [HOST]
@@ -372,7 +374,7 @@ looks() {
 	local want said
 
 	want="$(expected "$3") meets=$4"
-	said=$(look "$1" "$2" "${5:-watch-$1}" "watch-$1" 2>&1)
+	said=$(look "${above[$1]:-net}" "$2" "${5:-watch-$1}" "watch-$1" 2>&1)
 	[ "${said% mapped=*}" = "$want" ]
 	ok $? "$1 is a $3 box for IPv$2${5:+, seen from $5}" || diag "$said" "want: $want"
 }
@@ -395,11 +397,12 @@ proves_napt() {
 # ---- the usual places ----
 
 # matrix A_KIND B_KIND [OPTION NUMBER]...: cloud and trs on the Internet, a behind boxa, b behind
-# boxb; the boxes' lines are as the options say.  ${a_box} and ${b_box} are further words for napt.
+# boxb; the boxes' lines are as the options say.  ${a_box} and ${b_box} are further words for napt:
+#	network; napt carrier 41 symmetric carrier; a_box=behind=carrier matrix full-cone restricted
 matrix() {
 	local box
 
-	network
+	[ -e "/run/netns/$P-net" ] || network
 	host cloud 1
 	host trs 4
 	napt boxa 11 "$1" ${a_box-}

@@ -34,7 +34,7 @@ static const struct {
 	[JITTER] = { "jitter", 0, "ms at most that it takes longer; order is kept" },
 	[RATE] = { "rate", 0, "Mbit/s" },
 	[QUEUE] = { "queue", 256, "KB that may wait for the rate" },
-	[MTU] = { "mtu", 65535, "octets of the longest packet that passes, without the Ethernet header" },
+	[MTU] = { "mtu", 65535, "octets of the longest packet that passes" },
 	[LOSS] = { "loss", 0, "of 1000 frames are lost" },
 	[DUPLICATE] = { "duplicate", 0, "of 1000 frames come twice" },
 	[REORDER] = { "reorder", 0, "of 1000 frames are held back, others overtake them" },

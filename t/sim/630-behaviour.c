@@ -205,6 +205,28 @@ static void services_gone(void)
 	lab_free(l);
 }
 
+/* A relay in use gets in by every box: that is no news of the box. */
+static void while_relayed(void)
+{
+	struct lab *l = lab_new(&(struct lab_wish){ .seed = 665, .computers = 2, .relays = 1,
+						    .line = { .delay = 20 * MS } });
+	struct computer *alice = &l->computer[0], *bob = &l->computer[1];
+	unsigned i, good = 0, pings = 0;
+
+	lab_behind(alice, lab_napt(l, RESTRICTED, "203.0.113.1", NULL), "192.168.1.2", NULL);
+	lab_behind(bob, lab_napt(l, SYMMETRIC, "203.0.113.2", NULL), "192.168.1.2", NULL);
+	lab_start_all(l, 10 * SEC);
+	world_run(l->world, LOOKED);
+	for (i = 0; i < 200; i++) {
+		pings += computer_ping(alice, bob, 4, 5 * SEC);
+		world_run(l->world, 10 * SEC);
+		good += behaviour_octet(found(alice, 4)) == behaviour_octet(of_kind[RESTRICTED]);
+	}
+	ok(pings == i && good == i, "half an hour of use of a relay misleads nobody (%u, %u of %u)",
+	   pings, good, i);
+	lab_free(l);
+}
+
 static void lossy(void)
 {
 	unsigned kind, n, first = 0, late = 0, all = 0, rounds = 4 * scale();
@@ -239,6 +261,7 @@ int main(void)
 	walls();
 	another_box();
 	services_gone();
+	while_relayed();
 	lossy();
 	return done();
 }

@@ -94,12 +94,23 @@ static void on_echo(struct computer *c, const struct ip_view *v, const uint8_t *
 	}
 }
 
+static void note_seen(struct computer *c, uint32_t number)
+{
+	uint8_t bit = (uint8_t)(1 << number % 8);
+
+	if (number >= DATA_NUMBERS)
+		return;
+	c->data_twice += (c->data_seen[number / 8] & bit) != 0;
+	c->data_seen[number / 8] |= bit;
+}
+
 static void on_data(struct computer *c, const uint8_t *udp, size_t n)
 {
 	uint32_t number = get32(udp + 8);
 
 	c->data++;
 	c->data_octets += n - 8;
+	note_seen(c, number);
 	if (number < c->data_next) {
 		c->data_late++;
 		return;

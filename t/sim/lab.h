@@ -9,6 +9,8 @@
 #include "net/proto/wire.h"
 #include "t/sim/boxes.h"
 
+#define DATA_NUMBERS 65536	/* numbers below it are known again */
+
 struct lab;
 
 struct computer {
@@ -26,7 +28,8 @@ struct computer {
 	uint16_t last_reply;		/* sequence number of the newest reply */
 	uint64_t data, data_octets;	/* UDP packets */
 	uint32_t data_next;		/* the next number expected in them; see computer_data() */
-	uint64_t data_missed, data_late;
+	uint64_t data_missed, data_late, data_twice;
+	uint8_t data_seen[DATA_NUMBERS / 8];
 	uint8_t answer[1300];		/* DNS: the newest answer */
 	size_t answer_len;
 	char status[16384];		/* control socket: the newest line */

@@ -35,7 +35,7 @@ static struct stream *numbered(struct attack *a, const struct message *m, uint8_
 	return NULL;
 }
 
-/* The wire says the generation modulo 4; they come in order, but for late ones of the one before. */
+/* The wire says the generation modulo 4; in order, but for late capsules of the one before. */
 static struct stream *stream_of(struct attack *a, const struct message *m)
 {
 	uint8_t bits = (m->h.flags & FLAG_GENERATION) >> GENERATION_SHIFT, step;
@@ -47,8 +47,10 @@ static struct stream *stream_of(struct attack *a, const struct message *m)
 		number = (uint8_t)(last->number + (step == 3 ? -1 : step));
 	}
 	s = numbered(a, m, number);
-	if (s || a->streams == STREAMS)
+	if (s)
 		return s;
+	if (a->streams == STREAMS)
+		too_many("generations of keys");
 	s = &a->stream[a->streams++];
 	s->path = m->h.id;
 	s->direction = m->h.flags & FLAG_DIRECTION;
@@ -72,9 +74,9 @@ void streams_find(struct attack *a)
 	if (!a->stream)
 		abort();
 	for (i = 0; i < c->n; i++) {
-		s = is_capsule(&c->m[i]) ? stream_of(a, &c->m[i]) : NULL;
-		if (!s)
+		if (!is_capsule(&c->m[i]))
 			continue;
+		s = stream_of(a, &c->m[i]);
 		s->capsules++;
 		s->octets += c->m[i].n;
 		if (!s->test || c->m[i].n < s->test->n)

@@ -12,7 +12,8 @@
 /* Of so many random octets fewer differ once in some hundred thousand. */
 #define DIFFERENT16 11
 #define DIFFERENT32 22
-#define BLOCK 8			/* octets of ciphertext that are known again; private keys are aligned so */
+#define BLOCK 8			/* octets of ciphertext that are known again */
+#define ALIGNED 8		/* what a worker keeps: private keys, contexts of ciphers */
 
 /* Where a worker has a key and its IV: from the key's first octet on. */
 struct layout {
@@ -20,6 +21,8 @@ struct layout {
 	long iv[3];
 	unsigned ivs;
 };
+
+#define TRIED ((size_t)1 << 20)	/* places for hashes of secrets that were tried */
 
 /* ---- ciphertext that was captured ---- */
 
@@ -41,7 +44,8 @@ static void remember_all(struct attack *a)
 	for (a->seen_size = 1024; a->seen_size < c->octets / BLOCK * 2;)
 		a->seen_size *= 2;
 	a->seen = calloc(a->seen_size, sizeof *a->seen);
-	if (!a->seen)
+	a->tried_before = calloc(TRIED, sizeof *a->tried_before);
+	if (!a->seen || !a->tried_before)
 		abort();
 	for (i = 0; i < c->n; i++)
 		for (at = HEADER_SIZE; c->m[i].parsed && c->m[i].h.type == TYPE_CAPSULE &&
@@ -120,7 +124,7 @@ static void try_layout(struct attack *a, const struct layout *l, const uint8_t *
 {
 	unsigned i;
 
-	for (i = 0; i < l->ivs; i++) {
+	for (i = 0; i < (at % ALIGNED ? 1 : l->ivs); i++) {
 		size_t iv = at + (size_t)l->iv[i];
 
 		if (iv < n && n - iv >= AEAD_NONCE)
@@ -147,6 +151,17 @@ static void try_private(struct attack *a, const uint8_t *p)
 	}
 }
 
+/* Tables that every process has: once will do.  What was forgotten is tried again. */
+static bool is_new(struct attack *a, const uint8_t *p)
+{
+	static const uint8_t key[16] = "tried";
+	uint64_t hash = siphash(key, p, 32), *place = &a->tried_before[hash % TRIED];
+	bool new = *place != hash;
+
+	*place = hash;
+	return new;
+}
+
 static void try_window(struct attack *a, const struct layout l[3], const uint8_t *p, size_t at,
 		       size_t n, bool long_one)
 {
@@ -155,10 +170,12 @@ static void try_window(struct attack *a, const struct layout l[3], const uint8_t
 		return;
 	try_layout(a, &l[1], p, at, n);
 	try_layout(a, &l[2], p, at, n);
-	try_secret(a, p + at, "a traffic secret");
-	try_chain(a, p + at, "the end of a key exchange");
-	if (at % BLOCK == 0)
+	if (at % ALIGNED == 0)
 		try_private(a, p + at);
+	if (is_new(a, p + at)) {
+		try_secret(a, p + at, "a traffic secret");
+		try_chain(a, p + at, "the end of a key exchange");
+	}
 }
 
 /* Different octets in a window that moves on. */

@@ -5,33 +5,11 @@
  */
 #include "t/net/blind/attacker.h"
 #include "crypto/cert.h"
-#include <errno.h>
 #include <stdlib.h>
 
 #define LINK_ETHERNET 1
 #define LINK_COOKED 113		/* tcpdump -i any, as it was */
 #define LINK_COOKED2 276
-
-uint8_t *read_file(const char *name, size_t *n)
-{
-	FILE *f = fopen(name, "re");
-	uint8_t *p = NULL;
-	long size = -1;
-
-	if (f && fseek(f, 0, SEEK_END) == 0)
-		size = ftell(f);
-	if (size >= 0) {
-		rewind(f);
-		p = malloc((size_t)size + 1);
-	}
-	if (!p || fread(p, 1, (size_t)size, f) != (size_t)size) {
-		fprintf(stderr, "attacker: %s: %s\n", name, strerror(errno));
-		exit(2);
-	}
-	fclose(f);
-	*n = (size_t)size;
-	return p;
-}
 
 /* ---- captures ---- */
 
@@ -133,7 +111,9 @@ void captures_read(struct attack *a, const char *name)
 	uint8_t *p = read_file(name, &n);
 	uint32_t link;
 
-	if (n < 24 || word(p) != 0xa1b2c3d4 || c->files == ARRAY_SIZE(c->file)) {
+	if (c->files == ARRAY_SIZE(c->file))
+		too_many("captures");
+	if (n < 24 || word(p) != 0xa1b2c3d4) {
 		fprintf(stderr, "attacker: %s: no capture of this machine\n", name);
 		exit(2);
 	}
@@ -156,7 +136,7 @@ static struct known_path *path_of(struct attack *a, const struct id *id)
 		if (id_equal(&a->path[i].id, id))
 			return &a->path[i];
 	if (a->paths == PATHS)
-		return NULL;
+		too_many("paths");
 	a->path[a->paths].id = *id;
 	return &a->path[a->paths++];
 }
@@ -168,8 +148,9 @@ static void take_route(struct attack *a, const struct message *m)
 	struct cert_info cert;
 	char err[256];
 
-	if (msg_read_route_direction(&r, m->plain, m->plain_n) < 0 || !(k = path_of(a, &r.path)))
+	if (msg_read_route_direction(&r, m->plain, m->plain_n) < 0)
 		return;
+	k = path_of(a, &r.path);
 	a->routes++;
 	a->tunnel_keys += !k->has_tunnel;
 	k->has_tunnel = true;
@@ -187,8 +168,9 @@ static void take_relay(struct attack *a, const struct message *m)
 	struct msg_relay_request r;
 	struct known_path *k;
 
-	if (msg_read_relay_request(&r, m->plain, m->plain_n) < 0 || !(k = path_of(a, &r.path)))
+	if (msg_read_relay_request(&r, m->plain, m->plain_n) < 0)
 		return;
+	k = path_of(a, &r.path);
 	a->relays++;
 	k->has_relay_key = true;
 	memcpy(k->relay_key.b, r.relay_key, sizeof k->relay_key.b);
@@ -201,7 +183,7 @@ static void take_tunnel_request(struct attack *a, const struct message *m)
 	struct msg_tunnel_request r;
 	uint8_t psk[32];
 
-	if (!k || msg_read_tunnel_request(&r, m->plain, m->plain_n) < 0)
+	if (msg_read_tunnel_request(&r, m->plain, m->plain_n) < 0)
 		return;
 	a->requests++;
 	learn_public(a, "the initiator's ephemeral key", r.noise);

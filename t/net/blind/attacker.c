@@ -23,6 +23,33 @@ void cy_log(enum log_level level, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+_Noreturn void too_many(const char *what)
+{
+	fprintf(stderr, "attacker: too many %s\n", what);
+	exit(2);
+}
+
+uint8_t *read_file(const char *name, size_t *n)
+{
+	FILE *f = fopen(name, "re");
+	uint8_t *p = NULL;
+	long size = -1;
+
+	if (f && fseek(f, 0, SEEK_END) == 0)
+		size = ftell(f);
+	if (size >= 0) {
+		rewind(f);
+		p = malloc((size_t)size + 1);
+	}
+	if (!p || fread(p, 1, (size_t)size, f) != (size_t)size) {
+		fprintf(stderr, "attacker: %s: %s\n", name, strerror(errno));
+		exit(2);
+	}
+	fclose(f);
+	*n = (size_t)size;
+	return p;
+}
+
 void learn(struct attack *a, const char *what, const void *b, size_t n)
 {
 	struct value *v;
@@ -32,7 +59,7 @@ void learn(struct attack *a, const char *what, const void *b, size_t n)
 		if (a->value[i].n == n && memcmp(a->value[i].b, b, n) == 0)
 			return;
 	if (a->values == VALUES)
-		return;
+		too_many("keys");
 	v = &a->value[a->values++];
 	snprintf(v->what, sizeof v->what, "%s", what);
 	memcpy(v->b, b, n);
@@ -48,7 +75,7 @@ void learn_public(struct attack *a, const char *whose, const uint8_t b[32])
 		if (memcmp(a->public[i].b, b, 32) == 0)
 			return;
 	if (a->publics == PUBLICS)
-		return;
+		too_many("public keys");
 	k = &a->public[a->publics++];
 	snprintf(k->whose, sizeof k->whose, "%s", whose);
 	memcpy(k->b, b, 32);
@@ -69,7 +96,7 @@ static bool take_device(void *arg, const struct device *d)
 	char err[256];
 
 	if (a->devices == DEVICES)
-		return false;
+		too_many("devices");
 	a->device[a->devices++] = *d;
 	if (d->key_expiry)
 		learn(a, "Common Key", d->common_key.b, sizeof d->common_key.b);
@@ -110,6 +137,7 @@ static void say_signalling(const struct attack *a)
 	printf("tunnel responses: %llu\n", (unsigned long long)a->responses);
 	printf("tunnel keys: %llu\n", (unsigned long long)a->tunnel_keys);
 	printf("end keys: %llu\n", (unsigned long long)a->end_keys);
+	printf("public keys: %u\n", a->publics);
 }
 
 static void say_streams(const struct attack *a)
@@ -165,6 +193,25 @@ static void search_memory(struct attack *a, const char *name)
 	free(p);
 }
 
+static int end(struct attack *a)
+{
+	int status = fclose(a->out) ? 2 : 0;
+	size_t i;
+
+	for (i = 0; i < a->captures.n; i++)
+		free(a->captures.m[i].plain);
+	for (i = 0; i < a->captures.files; i++)
+		free(a->captures.file[i]);
+	for (i = 0; i < a->streams; i++)
+		aead_free(&a->stream[i].fit.key);
+	free(a->captures.m);
+	free(a->stream);
+	free(a->seen);
+	free(a->tried_before);
+	free(a);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct attack *a = calloc(1, sizeof *a);
@@ -189,5 +236,5 @@ int main(int argc, char **argv)
 	search_messages(a);
 	streams_read(a);
 	say_streams(a);
-	return fclose(a->out) ? 2 : 0;
+	return end(a);
 }

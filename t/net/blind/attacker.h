@@ -14,8 +14,8 @@
 #define DEVICES 64
 #define PATHS 256
 #define STREAMS 1024
-#define VALUES 1024
-#define PUBLICS 1024
+#define VALUES 64
+#define PUBLICS 256
 
 /* One UDP payload, or one segment of a run that was captured in one piece; or of TCP. */
 struct message {
@@ -104,6 +104,7 @@ struct attack {
 	unsigned streams;
 	struct seen *seen;		/* octets of captured capsules: ciphertext, wherever it lies */
 	size_t seen_size;
+	uint64_t *tried_before;		/* hashes of secrets */
 
 	/* what came of it */
 	uint64_t opened, unopened, routes, relays, requests, responses, tunnel_keys, end_keys;
@@ -114,6 +115,10 @@ struct attack {
 
 /* ---- attacker.c ---- */
 
+/* More than it was made for: says so and ends, as else it would be weaker than it seems. */
+_Noreturn void too_many(const char *what);
+/* Ends the program with a line if it cannot be read. */
+uint8_t *read_file(const char *name, size_t *n);
 /* Takes down a value; once. */
 void learn(struct attack *a, const char *what, const void *b, size_t n);
 void learn_public(struct attack *a, const char *whose, const uint8_t b[32]);
@@ -122,8 +127,6 @@ void recover(struct attack *a, const uint8_t *p, size_t n);
 
 /* ---- attack_wire.c ---- */
 
-/* Ends the program with a line if it cannot be read. */
-uint8_t *read_file(const char *name, size_t *n);
 void captures_read(struct attack *a, const char *name);
 /* What is sealed under keys that the services have. */
 void signalling_open(struct attack *a);

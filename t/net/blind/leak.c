@@ -39,11 +39,14 @@ void __wrap_keyring_install(struct keyring *k, uint8_t number, const struct traf
 
 static const struct leak *leak_of(const struct id *path)
 {
+	const struct leak *l;
 	unsigned i;
 
-	for (i = 0; i < ARRAY_SIZE(leak); i++)
-		if (id_equal(&leak[i].path, path))
-			return &leak[i];
+	for (i = 1; i <= ARRAY_SIZE(leak); i++) {
+		l = &leak[(leaks - i) % ARRAY_SIZE(leak)];
+		if (id_equal(&l->path, path))
+			return l;
+	}
 	return NULL;
 }
 
