@@ -191,18 +191,17 @@ relayed() {
 
 # table KIND,KIND...: a site for each kind on either side, and all those pairs
 table() {
-	local pair kind side number=10 nodes=() before busy
+	local pair name number=10 nodes=() before busy
 
 	services
-	for side in a b; do
-		for kind in $(for pair; do [ $side = a ] && echo "${pair%,*}" || echo "${pair#*,}"; done | sort -u); do
-			site "$side-$(short "$kind")" $((++number)) "$kind"
-			enter "$side-$(short "$kind")" "box$side-$(short "$kind")" 2
-			nodes+=("$side-$(short "$kind")")
-		done
+	for pair in $(printf 'a,%s\n' "${@%,*}" | sort -u) $(printf 'b,%s\n' "${@#*,}" | sort -u); do
+		name=${pair%,*}-$(short "${pair#*,}")
+		site "$name" $((++number)) "${pair#*,}"
+		enter "$name" "box$name" 2
+		nodes+=("$name")
 	done
-	for node in "${nodes[@]}"; do
-		[[ $node = a-* ]] || start "serve-$node" "$node" python3 -u t/net/cell.py serve 7007
+	for name in "${nodes[@]}"; do
+		[[ $name = a-* ]] || start "serve-$name" "$name" python3 -u t/net/cell.py serve 7007
 	done
 	know "${nodes[@]}"
 	for pair; do each meet "$pair"; done
