@@ -200,9 +200,9 @@ static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, si
 		return V_DROP_STALE;
 	}
 	node->heard = now.boot;
-	v = dispatch(nms, now, node, &h, body, from, to, out);
 	if (node->reg.confirmed[f] && addr_equal(&node->reg.mapped[f], from))
 		node->heard_by = (uint8_t)f;
+	v = dispatch(nms, now, node, &h, body, from, to, out);
 	nms_node_rearm(nms, node);
 	return v;
 }

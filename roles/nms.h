@@ -54,6 +54,7 @@ struct delivery {
 	unsigned coordinator;		/* worker that decides about this pair */
 	uint64_t give_up;		/* boot time; NEVER: when its tries are used up */
 	struct exchange exchange;
+	uint8_t by;			/* family index it was last sent by */
 };
 
 /* What every worker knows of a TRS. */

@@ -136,7 +136,9 @@ void deliver_tick(struct nms *nms, struct now now, struct nms_node *node, struct
 		case EXCHANGE_WAIT:
 			break;
 		case EXCHANGE_SEND:
-			nms_send(nms, now, node, 2, d->exchange.transaction, d->exchange.type,
+			/* perhaps nobody has noticed yet that a family is dead */
+			d->by = d->exchange.tries == 1 ? node->heard_by : !d->by;
+			nms_send(nms, now, node, d->by, d->exchange.transaction, d->exchange.type,
 				 d->exchange.body, d->exchange.len, out);
 			break;
 		case EXCHANGE_GAVE_UP:

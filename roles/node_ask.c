@@ -116,14 +116,25 @@ static struct peer *asked_for(struct node *n, const struct query *q)
 	return q->family ? peer_by_ip(n, q->family, q->ip) : peers_by_name(n, q->name);
 }
 
+/* Every second time by the other family: nobody has noticed yet that one is dead. */
+static void transmit(struct node *n, struct now now, const struct exchange *x,
+		       struct outbox *out)
+{
+	struct registrar *r = &n->registrar;
+	unsigned other = !r->heard;
+
+	if (x->tries % 2 || !registrar_send_way(r, now, other, x->transaction, x->type, x->body,
+						x->len, out))
+		registrar_send(r, now, x->transaction, x->type, x->body, x->len, out);
+}
+
 void peers_query_alarm(struct node *n, struct now now, struct query *q, struct outbox *out)
 {
 	struct peer *p;
 
 	switch (exchange_step(&q->exchange, now)) {
 	case EXCHANGE_SEND:
-		registrar_send(&n->registrar, now, q->exchange.transaction, q->exchange.type,
-			       q->exchange.body, q->exchange.len, out);
+		transmit(n, now, &q->exchange, out);
 		break;
 	case EXCHANGE_GAVE_UP:
 		query_unlink(n, q);

@@ -45,6 +45,14 @@ static bool is_place(const struct node *n, const struct addr *a)
 				!in_range(a->ip, n->net6, n->bits6);
 }
 
+/* A TRS has both families as a rule, and is bound at by one of ours. */
+static bool is_reachable(const struct node *n, uint8_t family)
+{
+	const struct way *w = n->registrar.way;
+
+	return w[family == 6].confirmed || !w[family != 6].confirmed;
+}
+
 static void fill_setup(struct node *n, const struct msg_route_direction *m,
 		       const struct cert_info *info, struct tunnel_setup *s)
 {
@@ -73,6 +81,8 @@ static void fill_setup(struct node *n, const struct msg_route_direction *m,
 
 		c->kind = m->candidates[i].kind;
 		c->addr = address_of(&m->candidates[i]);
+		if (c->kind == CANDIDATE_RELAY && !is_reachable(n, c->addr.family))
+			continue;
 		if (is_place(n, &c->addr))
 			s->candidates++;
 		else

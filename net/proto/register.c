@@ -85,17 +85,6 @@ static void seal_to(struct registrar *r, struct now now, const struct way *w,
 	out_datagram(out, PORT_MAIN, &w->nms, NULL, p, len);
 }
 
-bool registrar_send(struct registrar *r, struct now now, uint32_t transaction, uint8_t type,
-		    const void *body, size_t n, struct outbox *out)
-{
-	const struct way *w = r->way[0].confirmed ? &r->way[0] : &r->way[1];
-
-	if (!w->confirmed)
-		return false;
-	seal_to(r, now, w, transaction, type, body, n, out);
-	return true;
-}
-
 bool registrar_send_way(struct registrar *r, struct now now, unsigned way, uint32_t transaction,
 			uint8_t type, const void *body, size_t n, struct outbox *out)
 {
@@ -104,6 +93,13 @@ bool registrar_send_way(struct registrar *r, struct now now, unsigned way, uint3
 	if (w->confirmed)
 		seal_to(r, now, w, transaction, type, body, n, out);
 	return w->confirmed;
+}
+
+bool registrar_send(struct registrar *r, struct now now, uint32_t transaction, uint8_t type,
+		    const void *body, size_t n, struct outbox *out)
+{
+	return registrar_send_way(r, now, r->heard, transaction, type, body, n, out) ||
+	       registrar_send_way(r, now, !r->heard, transaction, type, body, n, out);
 }
 
 static void start_registration(struct registrar *r, struct now now, struct way *w)
@@ -241,6 +237,7 @@ enum verdict registrar_input(struct registrar *r, struct now now, uint8_t *p, si
 	v = session_open(&r->session, cloud_ms(r->cloud, now), p, n, h, x, body, &stamp);
 	if (v != V_PASSED)
 		return v;
+	r->heard = from->family == 6;
 	for (i = 0; i < 2; i++)
 		if (exchange_is(&r->way[i].exchange, h->transaction))
 			return on_answer(r, now, &r->way[i], h->type, *body, to);

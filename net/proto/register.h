@@ -33,6 +33,7 @@ struct registrar {
 	struct tokens tokens;
 	struct cloud *cloud;		/* the node's, followed by every answer */
 	struct way way[2];		/* IPv4, IPv6 */
+	uint8_t heard;			/* by which of them the NMS was heard last */
 	uint64_t boot;			/* random: this run of the node */
 	bool fresh;			/* the next registration says that every path is lost */
 	uint64_t keepalive;		/* us */

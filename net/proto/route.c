@@ -9,6 +9,7 @@
 #define PUNCH_LIFE (10 * SEC / MS)	/* cloud ms: an older Hole Punching is a replay or no use */
 #define FOUND_LEAST (200 * MS)	/* between two ways that were found */
 #define SUSPECT_LIFE (1 * SEC)	/* the other end talks by another way, and ours gives no answer */
+#define CHECK_LEAST (1 * SEC)	/* between two looks that the other end causes */
 #define ROUND_TRIP (2 * SEC)	/* an answer takes no longer */
 
 const char *route_kind_name(enum route_kind k)
@@ -275,8 +276,9 @@ static bool is_suspected(const struct routes *all)
 }
 
 /*
- * The other end talks by another way than ours.  Perhaps only because what we send by ours does
- * not arrive, and that nobody else can tell us: what comes by it sounds well.
+ * The other end talks by another way than ours, or asks whether we are there.  Perhaps because
+ * what we send by ours does not arrive, which nobody else can tell us: what comes by it sounds
+ * well.
  */
 static void suspect(struct tunnel *t, struct now now)
 {
@@ -288,7 +290,7 @@ static void suspect(struct tunnel *t, struct now now)
 	if (!is_suspected(all)) {
 		all->suspect = now.boot;
 		punch_soon(all, now, PUNCH_TRIES - 1);
-	} else if (now.boot - all->suspect >= SUSPECT_LIFE) {
+	} else if (now.boot - all->suspect >= SUSPECT_LIFE + used->rtt) {
 		route_doubt(t, now);
 	}
 }
@@ -526,6 +528,15 @@ void route_check(struct tunnel *t, struct now now, struct outbox *out)
 	for (r = t->routes.route; r < t->routes.route + t->routes.n; r++)
 		if (route_carries(r))
 			punch(t, now, r, out);
+	t->routes.checked = now.boot;
+}
+
+void route_asked(struct tunnel *t, struct now now, struct outbox *out)
+{
+	if (t->routes.used >= 0)
+		suspect(t, now);
+	if (now.boot - t->routes.checked >= CHECK_LEAST)
+		route_check(t, now, out);
 }
 
 /*

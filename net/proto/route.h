@@ -72,7 +72,8 @@ struct routes {
 	uint64_t burst;			/* boot time of the next burst */
 	uint64_t keep;			/* boot time at which the ways are used to keep them open */
 	uint64_t found;			/* boot time of the newest way that was found */
-	uint64_t suspect;		/* since when the other end talks by another way; 0 */
+	uint64_t suspect;		/* since when the way in use is doubted; 0 */
+	uint64_t checked;		/* boot time of the newest look at all ways */
 	uint32_t changes;		/* times another way was taken into use */
 };
 
@@ -95,6 +96,8 @@ void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 void route_doubt(struct tunnel *t, struct now now);
 /* Hole Punching by every way that carries: a NAPT that was restarted is noticed, at a TRS too. */
 void route_check(struct tunnel *t, struct now now, struct outbox *out);
+/* The other end asks whether we are there: perhaps it hears nothing of us. */
+void route_asked(struct tunnel *t, struct now now, struct outbox *out);
 /* A burst now, unless one was just made. */
 void route_burst(struct tunnel *t, struct now now);
 void route_tick(struct tunnel *t, struct now now, struct outbox *out);

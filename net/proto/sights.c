@@ -48,5 +48,12 @@ struct behaviour sights_behaviour(const struct sights *s)
 {
 	struct behaviour b = { mapping_of(s), filtering_of(s) };
 
+	/*
+	 * Without a NAPT a filter is a stateful firewall, and those look at ports: where another
+	 * port came in and no other address was there to try, there is none.
+	 */
+	if (b.mapping == MAPPING_NONE && b.filtering == FILTERING_ADDRESS_DEPENDENT &&
+	    s->unasked != UNASKED_NONE)
+		b.filtering = FILTERING_ENDPOINT_INDEPENDENT;
 	return b;
 }

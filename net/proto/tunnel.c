@@ -264,6 +264,7 @@ static enum verdict on_probe(struct tunnel *t, struct now now, struct bytes body
 	case CONTROL_PROBE:
 		/* the way it came: it asks whether that one works */
 		send_probe_by(t, now, &back, CONTROL_PROBE_ANSWER, m.value, out);
+		route_asked(t, now, out);
 		break;
 	case CONTROL_PROBE_ANSWER:
 		if (!t->probe_value || m.value != t->probe_value)

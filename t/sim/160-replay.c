@@ -192,6 +192,7 @@ static void right_after_restart(void)
 	lab_start_all(l, 5 * SEC);
 	ok(computer_ping(a, b, 4, SEC), "two computers register and meet");
 	l->world->spy = NULL;
+	world_run(l->world, 100 * MS);		/* what the two have to say of their way is said */
 	worker_restart(l->nms, 0);
 	registration_get(l->store, &a->node_id, &before);
 	states = process_verdict(a->node, V_DROP_STATE) + process_verdict(b->node, V_DROP_STATE);

@@ -23,6 +23,8 @@ struct scene {
 	/* of what the two send each other without a relay, this is lost */
 	bool cut4, cut6, cut_a;		/* cut_a: only what a sends */
 	const struct host *cut_from_a;	/* nothing a sends gets there */
+	const struct computer *half;	/* nothing gets from it to the NMS by this family, nor back */
+	unsigned half_family;
 	uint32_t number;		/* of the next data packet */
 };
 
@@ -32,11 +34,24 @@ static bool is_public_service(const struct addr *to)
 				 memcmp(to->ip, "\x20\1\x0d\xb8\0\0\0\0", 8) == 0;
 }
 
+/* Between it and the NMS?  Behind its NAPT it has that one's address. */
+static bool is_half(const struct scene *s, const struct datagram *d)
+{
+	const struct host *h = s->half->host;
+
+	if (d->sender == s->half->node)
+		return addr_same_ip(&d->to, d->to.family == 4 ? &s->l->cloud->ip4 : &s->l->cloud->ip6);
+	return d->sender == s->l->nms &&
+	       addr_same_ip(&d->to, d->to.family == 4 ? &h->lan->gate[0]->ip : &h->ip6);
+}
+
 static enum fate cut(void *arg, const struct datagram *d)
 {
 	const struct scene *s = arg;
 	const struct host *h = s->cut_from_a;
 
+	if (s->half && !d->stream && d->to.family == s->half_family && is_half(s, d))
+		return LOSE;
 	if (h && !d->stream && d->sender == s->a->node &&
 	    addr_same_ip(&d->to, d->to.family == 4 ? &h->ip4 : &h->ip6))
 		return LOSE;
@@ -472,6 +487,27 @@ static void no_relay(void)
 	lab_free(s.l);
 }
 
+/* A family is dead between one of the two and the cloud, and nobody has noticed yet. */
+static void half_dead(unsigned who, unsigned family)
+{
+	struct scene s;
+	uint64_t first;
+
+	scene(&s, 680 + 2 * who + (family == 6), 1);
+	dual_homes(&s, SYMMETRIC, FIREWALL, FIREWALL);
+	begin(&s);
+	s.half = who ? s.b : s.a;
+	s.half_family = family;
+	first = first_ping(&s, 5 * SEC);
+	if (!ok(first <= 2 * FIRST && peek_joined(s.a, s.b), "IPv%u between the node that %s and the "
+		"cloud has just died: they meet all the same (first ping %.1f ms)", family,
+		who ? "is asked for" : "asks", in_ms(first)))
+		tell(&s);
+	talk(&s, 60 * SEC);
+	ok(!lost(&s) && peek_joined(s.a, s.b), "and stay together");
+	lab_free(s.l);
+}
+
 /* ---- several relays, and their restarts ---- */
 
 static void two_relays(unsigned near)
@@ -611,6 +647,10 @@ int main(void)
 	filtered();
 	no_trs();
 	no_relay();
+	half_dead(0, 4);
+	half_dead(0, 6);
+	half_dead(1, 4);
+	half_dead(1, 6);
 	two_relays(0);
 	two_relays(1);
 	relay_out_of_reach(0);

@@ -660,6 +660,18 @@ static void suspicion(struct scene *s)
 	ok(goes(s, &relay) && way(s, &d4)->state != ROUTE_WORKS,
 	   "without an answer it is left, even if the other end is heard by it");
 	end(s);
+	all_kinds(s, ROUTE_RELAY4);
+	let_work(s, ROUTE_DIRECT4);
+	come_up(s);
+	pass(s, 5 * SEC);
+	s->n = 0;
+	for (i = 0; i < 100; i++) {
+		route_asked(&s->t, s->now, &s->out);
+		take(&s->out);
+	}
+	ok(count(s, TYPE_HOLE_PUNCHING, &d4) == 1 && count(s, TYPE_HOLE_PUNCHING, &relay) == 1,
+	   "asked whether we are there we look at the way in use and the relay, once a second");
+	end(s);
 }
 
 /* ---- who asks for too much ---- */

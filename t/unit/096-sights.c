@@ -128,6 +128,23 @@ static void check_filterings(void)
 			}
 }
 
+/* Without a NAPT: firewalls look at ports, so who lets in another port has none. */
+static void check_unmapped(void)
+{
+	struct sights s = { .own = true, .n = 1, .unasked = UNASKED_NEAR,
+			    .elsewhere = ELSEWHERE_CAME };
+
+	ok(sights_behaviour(&s).filtering == FILTERING_ENDPOINT_INDEPENDENT,
+	   "not mapped, and another port of the one address there is came in: open");
+	s.unasked = UNASKED_NONE;
+	ok(sights_behaviour(&s).filtering == FILTERING_ADDRESS_DEPENDENT,
+	   "unless another address was tried and did not");
+	s.unasked = UNASKED_NEAR;
+	s.elsewhere = ELSEWHERE_NONE;
+	ok(sights_behaviour(&s).filtering == FILTERING_PORT_DEPENDENT,
+	   "a port that does not come in tells of a firewall");
+}
+
 static void names(void)
 {
 	static const struct {
@@ -158,5 +175,6 @@ int main(void)
 	names();
 	check_mappings();
 	check_filterings();
+	check_unmapped();
 	return done();
 }
