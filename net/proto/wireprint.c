@@ -91,7 +91,7 @@ static void print_types(FILE *f)
 
 static void print_flags(FILE *f)
 {
-	fputs(".Ss Flags of a capsule\n", f);
+	fputs(".Ss Flags\n", f);
 	print_table(f, "\"0x80\" \"generation\" \"meaning\"", "Sy bits Ta Sy name Ta Sy meaning");
 #define FLAG(name, NAME_, mask, text) \
 	fprintf(f, ".It 0x%02x Ta %s Ta\n", mask, #name); \
