@@ -20,6 +20,7 @@
 #define TRS_SILENT (180 * SEC)	/* and one that neither end keeps alive */
 #define TRS_STAMP_AGE 5000	/* ms: who has the time right is nearer */
 #define TRS_SEEN 2048
+#define TRS_REQUEST (HEADER_SIZE + MSG_SIZE_tunnel_request + TAG_SIZE)
 
 /* A node that has paths here; its quota is one for all of them. */
 struct trs_member {
@@ -45,6 +46,8 @@ struct trs_path {
 	struct relay_key key;		/* sessions are made of it when a Hole Punching comes */
 	struct trs_end end[2];		/* initiator, responder */
 	uint64_t opened, expiry;	/* boot times */
+	uint8_t request[TRS_REQUEST];	/* of the initiator, for a responder who is not bound yet */
+	bool waits;			/* there is one */
 };
 
 /* What one worker carries; the agent hears it of all. */
