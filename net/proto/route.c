@@ -320,7 +320,9 @@ void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 		works(t, now, r, to);
 	} else if (r->state != ROUTE_WORKS) {
 		r->local = *to;
-		punch_soon(all, now, 3);
+		/* whatever comes says so, and much may come before we are answered */
+		if (now.boot - r->sent >= PUNCH_FIRST)
+			punch_soon(all, now, 3);
 	}
 }
 
