@@ -151,6 +151,8 @@ void register_ack(struct nms *nms, struct now now, struct nms_node *node,
 /* The node of this id if it may talk to us: from memory, else from the store. */
 struct nms_node *nms_node_get(struct nms *nms, struct now now, const struct id *id);
 void nms_node_free(struct nms *nms, struct nms_node *node);
+/* Frees it if nothing authentic ever came from it: a forger knows its name. */
+void nms_node_forget(struct nms *nms, struct nms_node *node);
 /* A new login made a new Common Key: takes it.  False: it is the one we have. */
 bool nms_node_rekeyed(struct nms *nms, struct now now, struct nms_node *node);
 /* When this node must be looked at again. */

@@ -40,6 +40,7 @@ struct selection {
 	uint32_t transaction;		/* of the Direction Request */
 	uint8_t pattern;
 	struct word *word;		/* LISTENERS of them, NULL: all have confirmed */
+	unsigned turn;			/* times it was begun */
 	struct id tried[TRS_TRIED + 1];	/* TRS, the newest last; room for the one that is spared */
 	unsigned tried_n;
 	struct id spared;		/* TRS of the path before, taken if there is no other; or zero */
@@ -275,8 +276,7 @@ static void begin(struct nms *nms, struct now now, struct selection *s, struct o
 {
 	struct id pair = s->link.id;
 	uint16_t reason = decide(nms, now, s);
-	const struct word *words = s->word;
-	unsigned i;
+	unsigned i, turn = ++s->turn;
 
 	s->since = now.boot;
 	if (reason) {
@@ -287,7 +287,7 @@ static void begin(struct nms *nms, struct now now, struct selection *s, struct o
 	for (i = 0; i < LISTENERS; i++) {
 		/* one that is not there is known at once if it is this worker's */
 		s = find(nms, &pair);
-		if (!s || s->word != words)
+		if (!s || s->turn != turn)
 			return;
 		if (!id_is_zero(&s->word[i].to))
 			tell(nms, now, s, &s->word[i], out);

@@ -56,6 +56,7 @@ struct route {
 	uint64_t echo;			/* relay: the TRS's challenge, to be sent back */
 	bool bound;			/* relay: it said so */
 	uint64_t sent, heard, answered;	/* boot times; 0: never */
+	uint64_t echoed;		/* relay: boot time of the newest echo sent at once */
 	uint64_t rtt;			/* us, of the newest answer; 0: unknown */
 };
 
@@ -88,7 +89,7 @@ enum verdict route_input(struct tunnel *t, struct now now, uint8_t *p, size_t n,
 			 const struct addr *from, const struct addr *to, struct outbox *out);
 /*
  * Something authentic of this path came from there.  answer: it was an answer to what this end
- * sent, so the way works in both directions.
+ * sent, so the way works in both directions; one that nobody told of has yet to prove it.
  */
 void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 		 const struct addr *to, bool answer);
