@@ -379,8 +379,10 @@ static void on_dead(struct node *n, struct now now, struct peer *p, uint16_t why
 {
 	bool wanted = p->held || why == TUNNEL_SILENT || why == TUNNEL_KEYS_OUT;
 
-	if (peer_goes_back(n, now, p, out))
+	/* who closes a path that stood has no use for the one before either */
+	if ((p->state == PEER_OPENING || why == TUNNEL_SILENT) && peer_goes_back(n, now, p, out))
 		return;
+	drop_before(n, now, p, out);
 	memset(&p->path, 0, sizeof p->path);
 	p->state = PEER_IDLE;
 	p->failed = why == TUNNEL_NO_ANSWER || why == TUNNEL_SILENT;
