@@ -27,6 +27,7 @@
 #define HOLD_TIME (3 * SEC)
 #define ROUTE_TIMEOUT (9 * SEC)	/* the NMS's own tries at the other end take this long */
 #define OPEN_TIMEOUT (35 * SEC)	/* every tunnel decides sooner: then its owner's word was lost */
+#define LINGER (6 * SEC)		/* by then a path that came up one-sided is known as silent */
 #define ASK_EVERY (1 * SEC)		/* at most one Direction Request for a peer in this time */
 #define QUERIES_MAX 1024
 #define PEERS_MAX 4096
@@ -80,6 +81,7 @@ struct peer {
 	enum peer_state state;
 	char fqdn[NAME_SIZE];		/* "" while only an address is known */
 	struct id node_id, path;
+	struct id before;		/* path that this one replaces: it carries until then; or zero */
 	uint8_t ip4[4], ip6[16];
 	uint32_t transaction;		/* of the Direction Request under way */
 	uint64_t asked;			/* boot time of the newest request, 0: none to wait for */
@@ -99,6 +101,7 @@ struct path {
 	struct link link;		/* by Path ID */
 	struct alarm alarm;
 	bool announced;			/* the agent was told that it is up */
+	bool silent;			/* so was the agent told */
 	bool gave_up;			/* the agent was told that a relay is needed */
 	uint32_t changes;		/* of the way in use, as last told */
 	struct tunnel tunnel;
@@ -158,7 +161,8 @@ struct node {
 	bool looked;			/* asked how names are resolved before us */
 	struct priv_resolver resolver;	/* how the system was made to ask us; way "": not heard yet */
 	uint64_t relogin, tun_again;	/* boot times, NEVER */
-	uint64_t widened;		/* boot time to ask anew for what is relayed: a family came; NEVER */
+	struct addr mapped[2];		/* where the NMS saw us last, IPv4 and IPv6 */
+	uint64_t widened;		/* boot time to ask anew for what is relayed, NEVER */
 	unsigned lost;			/* logins in a row because the NMS was silent */
 	uint64_t lost_again;		/* boot time from which the next such one may start */
 	struct msg_login_response said;	/* what the other workers were told, keys left out */
@@ -192,6 +196,7 @@ enum node_note_kind {
 	NODE_DEAD,		/* to the agent: path ended, reason says how */
 	NODE_PROBED,		/* to the agent: the probe came back after rtt from `from` */
 	NODE_ROUTED,		/* to the agent: another way is in use */
+	NODE_SILENT,		/* to the agent: nothing comes, perhaps our NAPT is another */
 	NODE_UNANSWERED,	/* to the agent: no direct way answers, a relay is needed */
 	NODE_HERE,		/* from the agent: body is struct why_here */
 	NODE_EXPLAIN,		/* to a path's owner */
@@ -273,6 +278,8 @@ struct peer *peer_by_ip(struct node *n, uint8_t family, const uint8_t *ip);
 struct peer *peer_new(struct node *n);
 /* It is found by these addresses from now on; NULL or zero: what it has stays. */
 void peer_link(struct node *n, struct peer *p, const uint8_t *ip4, const uint8_t *ip6);
+/* The path is no more: true if the one before carries again. */
+bool peer_goes_back(struct node *n, struct now now, struct peer *p, struct outbox *out);
 struct peer *peer_by_path(struct node *n, const struct id *path);
 /* One peer of two that turned out to be the same, the other is freed; either may be NULL. */
 struct peer *peer_merge(struct node *n, struct peer *a, struct peer *b);

@@ -284,7 +284,8 @@ static enum verdict on_refusal(struct node *n, struct now now, uint32_t transact
 	/* told together with us, the other end had its reason */
 	old = s.found->path;
 	memset(&s.found->path, 0, sizeof s.found->path);
-	peer_fail(n, now, s.found, m.reason, out);
+	if (!peer_goes_back(n, now, s.found, out))
+		peer_fail(n, now, s.found, m.reason, out);
 	if (!id_is_zero(&old))
 		path_close(n, now, &old, out);
 	return V_ANSWERED;

@@ -61,6 +61,7 @@ static void announce(struct node *n, struct now now, struct path *p, struct outb
 static void settle(struct node *n, struct now now, struct path *p, struct outbox *out)
 {
 	struct tunnel *t = &p->tunnel;
+	bool silent;
 	char id[33];
 
 	if (t->state == TUNNEL_DEAD) {
@@ -72,6 +73,10 @@ static void settle(struct node *n, struct now now, struct path *p, struct outbox
 	}
 	if (t->state == TUNNEL_UP && (!p->announced || p->changes != t->routes.changes))
 		announce(n, now, p, out);
+	silent = t->state == TUNNEL_UP ? t->probe_again != NEVER : now.boot - t->born >= SEC;
+	if (silent && !p->silent)
+		tell_agent(n, now, NODE_SILENT, p, out);
+	p->silent = silent;
 	if (t->unanswered && !p->gave_up) {
 		p->gave_up = true;
 		tell_agent(n, now, NODE_UNANSWERED, p, out);

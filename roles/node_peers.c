@@ -169,12 +169,13 @@ struct peer *peer_merge(struct node *n, struct peer *a, struct peer *b)
 static enum verdict pass_on(struct node *n, struct now now, const struct peer *p,
 			    uint8_t *packet, size_t len, struct outbox *out)
 {
-	unsigned owner = id_owner(&p->path, n->env.workers);
-	struct node_note note = { .kind = NODE_SEND, .path = p->path, .len = (uint32_t)len,
+	const struct id *path = p->state == PEER_UP ? &p->path : &p->before;
+	unsigned owner = id_owner(path, n->env.workers);
+	struct node_note note = { .kind = NODE_SEND, .path = *path, .len = (uint32_t)len,
 				  .body = packet };
 
 	if (owner == n->env.worker)
-		return paths_send(n, now, &p->path, packet, len, out);
+		return paths_send(n, now, path, packet, len, out);
 	node_tell(n, now, owner, &note, out);
 	return V_HANDED;
 }
@@ -295,7 +296,7 @@ enum verdict peers_packet(struct node *n, struct now now, uint8_t *packet, size_
 					  memcmp(v.src, n->self.ip6, 16)))
 		return V_DROP_SOURCE;
 	p = peer_by_ip(n, v.family, v.dst);
-	if (p && p->state == PEER_UP)
+	if (p && (p->state == PEER_UP || !id_is_zero(&p->before)))
 		return pass_on(n, now, p, packet, v.len, out);
 	if (!p) {
 		p = peer_new(n);
@@ -333,11 +334,55 @@ struct peer *peer_by_path(struct node *n, const struct id *path)
 	return o.found;
 }
 
+static void drop_before(struct node *n, struct now now, struct peer *p, struct outbox *out)
+{
+	struct id old = p->before;
+
+	memset(&p->before, 0, sizeof p->before);
+	if (!id_is_zero(&old))
+		path_close(n, now, &old, out);
+}
+
+static void match_before(void *arg, struct link *link)
+{
+	struct peer *p = LINK_OWNER(link, struct peer, by4);
+	struct owning *o = arg;
+
+	if (id_equal(&p->before, o->path))
+		o->found = p;
+}
+
+/* The path that another one replaces has ended by itself. */
+static void before_died(struct node *n, const struct id *path)
+{
+	struct owning o = { path, NULL };
+
+	table_each(&n->peers4, match_before, &o);
+	if (o.found && !id_is_zero(path))
+		memset(&o.found->before, 0, sizeof o.found->before);
+}
+
+bool peer_goes_back(struct node *n, struct now now, struct peer *p, struct outbox *out)
+{
+	if (id_is_zero(&p->before))
+		return false;
+	p->path = p->before;
+	memset(&p->before, 0, sizeof p->before);
+	p->state = PEER_UP;
+	node_alarm(n, &p->alarm, ALARM_PEER, NEVER);
+	flush_held(n, now, p, out);
+	return true;
+}
+
 static void on_dead(struct node *n, struct now now, struct peer *p, uint16_t why,
 		    struct outbox *out)
 {
 	bool wanted = p->held || why == TUNNEL_SILENT || why == TUNNEL_KEYS_OUT;
 
+	/* who closes a path that stood has no use for the one before either */
+	if ((p->state == PEER_OPENING || why == TUNNEL_SILENT) && peer_goes_back(n, now, p, out))
+		return;
+	drop_before(n, now, p, out);
 	memset(&p->path, 0, sizeof p->path);
 	p->state = PEER_IDLE;
 	p->failed = why == TUNNEL_NO_ANSWER || why == TUNNEL_SILENT;
@@ -365,9 +410,14 @@ static void forget_one(void *arg, struct link *link)
 		peer_free(f->n, p);
 		return;
 	}
+	if (f->worker >= 0 && !id_is_zero(&p->before) &&
+	    id_owner(&p->before, f->n->env.workers) == (unsigned)f->worker)
+		memset(&p->before, 0, sizeof p->before);
 	if (p->state != PEER_OPENING && p->state != PEER_UP)
 		return;
 	if (f->worker >= 0 && id_owner(&p->path, f->n->env.workers) != (unsigned)f->worker)
+		return;
+	if (peer_goes_back(f->n, f->now, p, f->out))
 		return;
 	memset(&p->path, 0, sizeof p->path);
 	p->state = PEER_IDLE;
@@ -390,6 +440,8 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 		forget_paths(n, now, (int)worker, out);
 		return;
 	}
+	if (!p && note->kind == NODE_DEAD)
+		before_died(n, &note->path);
 	if (!p)
 		return;
 	switch (note->kind) {
@@ -398,7 +450,8 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 		p->failed = false;
 		p->route = note->route;
 		p->asked = 0;	/* the limit is for those who cannot be reached */
-		node_alarm(n, &p->alarm, ALARM_PEER, NEVER);
+		node_alarm(n, &p->alarm, ALARM_PEER,
+			   id_is_zero(&p->before) ? NEVER : now.boot + LINGER);
 		flush_held(n, now, p, out);
 		status_peer_up(n, now, p, out);
 		break;
@@ -407,6 +460,9 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 		break;
 	case NODE_ROUTED:
 		p->route = note->route;
+		break;
+	case NODE_SILENT:
+		registrar_check(&n->registrar, now);
 		break;
 	case NODE_UNANSWERED:
 		napt_doubt(n, now);
@@ -466,6 +522,8 @@ bool peers_lost(struct node *n, struct now now, const struct id *node_id, struct
 	struct id old;
 
 	table_each(&n->peers4, match_id, &s);
+	if (s.found)
+		drop_before(n, now, s.found, out);
 	if (!s.found || s.found->state != PEER_UP)
 		return false;
 	old = s.found->path;
@@ -508,8 +566,12 @@ void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *
 		refuse_held(n, p, out);
 		node_alarm(n, &p->alarm, ALARM_PEER, p->opened + OPEN_TIMEOUT);
 	} else if (p->state == PEER_OPENING) {
+		if (peer_goes_back(n, now, p, out))
+			return;
 		memset(&p->path, 0, sizeof p->path);
 		peer_fail(n, now, p, REASON_NO_PATH, out);
+	} else if (p->state == PEER_UP) {
+		drop_before(n, now, p, out);
 	} else if (p->state == PEER_IDLE && p->held) {
 		peer_want(n, now, p, out);
 		if (p->state == PEER_ASKING)

@@ -115,6 +115,7 @@ static void open_path(struct node *n, struct now now, struct peer *p,
 	struct node_note note = { .kind = NODE_OPEN, .path = m->path, .len = sizeof setup,
 				  .body = (uint8_t *)&setup };
 	struct id old = p->path;
+	bool stands = p->state == PEER_UP;
 
 	fill_setup(n, m, info, &setup);
 	peer_link(n, p, m->ip4, m->ip6);
@@ -125,7 +126,12 @@ static void open_path(struct node *n, struct now now, struct peer *p,
 	p->state = PEER_OPENING;
 	p->reason = 0;
 	napt_relayed(n, now, p, &setup);
-	if (!id_is_zero(&old))
+	/* one that stands goes on until this one does */
+	if (stands && !id_is_zero(&p->before))
+		path_close(n, now, &p->before, out);
+	if (stands)
+		p->before = old;
+	else if (!id_is_zero(&old))
 		path_close(n, now, &old, out);
 	if (!p->held)
 		node_alarm(n, &p->alarm, ALARM_PEER, now.boot + OPEN_TIMEOUT);

@@ -186,18 +186,23 @@ static enum verdict on_refused(struct registrar *r, struct now now, struct way *
 	return V_ANSWERED;
 }
 
+void registrar_check(struct registrar *r, struct now now)
+{
+	unsigned i;
+
+	for (i = 0; i < 2; i++)
+		if (r->way[i].confirmed && !r->way[i].exchange.type)
+			r->way[i].next = now.boot;
+}
+
 /* Another request was refused because the NMS does not know us: the next Keep Alive comes now. */
 static void doubt(struct registrar *r, struct now now, struct bytes body)
 {
 	struct msg_refusal m;
-	unsigned i;
 
-	if (msg_read_refusal(&m, body.p, body.n) != (long)body.n ||
-	    m.reason != REASON_NOT_REGISTERED)
-		return;
-	for (i = 0; i < 2; i++)
-		if (r->way[i].confirmed && !r->way[i].exchange.type)
-			r->way[i].next = now.boot;
+	if (msg_read_refusal(&m, body.p, body.n) == (long)body.n &&
+	    m.reason == REASON_NOT_REGISTERED)
+		registrar_check(r, now);
 }
 
 /* An answer to the exchange of this way; V_PASSED if the type is none of ours. */

@@ -54,6 +54,8 @@ void registrar_free(struct registrar *r);
 bool registrar_ready(const struct registrar *r);
 /* By how many families. */
 unsigned registrar_families(const struct registrar *r);
+/* The NMS may not find us where we were: Keep Alives now. */
+void registrar_check(struct registrar *r, struct now now);
 /* Exchanges in a row that nobody answered, by the family that fares better. */
 unsigned registrar_silence(const struct registrar *r);
 
