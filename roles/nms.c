@@ -75,7 +75,7 @@ static enum verdict on_direction(struct nms *nms, struct now now, struct nms_nod
 	answers_keep(nms->answers, now, &node->link.id, h->transaction, TYPE_NODE_INFO_RESPONSE,
 		     p, n);
 	want.b = d.node_id;
-	want.relay = m.relay != 0;
+	want.relay = m.relay;
 	wipe(&d, sizeof d);
 	if (h->type != TYPE_DIRECTION_REQUEST || r.result || id_equal(&want.a, &want.b))
 		return V_ANSWERED;
@@ -113,7 +113,8 @@ static enum verdict dispatch(struct nms *nms, struct now now, struct nms_node *n
 	if (h->type == TYPE_REGISTRATION_REQUEST &&
 	    !addr_equal(&node->reg.mapped[from->family == 6], from))
 		before = NULL;
-	if (before) {
+	/* a shorter request that bears the same number is another one, and gets no longer answer */
+	if (before && before->len <= body.n) {
 		nms_answer(nms, now, node, h, from, to, before->type, before->body, before->len, out);
 		return V_ANSWERED;
 	}

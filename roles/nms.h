@@ -115,7 +115,7 @@ struct nms_note {
 	uint32_t transaction;
 	uint16_t reason;
 	uint8_t type;
-	bool relay;			/* NMS_WANT: a relayed one */
+	uint8_t relay;			/* NMS_WANT: 1 a relayed one, 2 by another TRS than before */
 	struct addr from, to;
 	uint32_t len;
 	uint8_t body[2048];

@@ -45,6 +45,15 @@ static void supersede(struct nms_node *node, const struct id *pair)
 	}
 }
 
+static void send_it(struct nms *nms, struct now now, struct nms_node *node, struct delivery *d,
+		    struct outbox *out)
+{
+	/* perhaps nobody has noticed yet that a family is dead */
+	d->by = d->exchange.tries == 1 ? node->heard_by : !d->by;
+	nms_send(nms, now, node, d->by, d->exchange.transaction, d->exchange.type,
+		 d->exchange.body, d->exchange.len, out);
+}
+
 void deliver_start(struct nms *nms, struct now now, const struct nms_note *tell,
 		   struct outbox *out)
 {
@@ -67,7 +76,9 @@ void deliver_start(struct nms *nms, struct now now, const struct nms_note *tell,
 	supersede(node, &d->pair);
 	d->next = node->deliveries;
 	node->deliveries = d;
-	deliver_tick(nms, now, node, out);
+	/* this one alone: another that is due now may be what led here */
+	if (exchange_step(&d->exchange, now) == EXCHANGE_SEND)
+		send_it(nms, now, node, d, out);
 	nms_node_rearm(nms, node);
 }
 
@@ -136,10 +147,7 @@ void deliver_tick(struct nms *nms, struct now now, struct nms_node *node, struct
 		case EXCHANGE_WAIT:
 			break;
 		case EXCHANGE_SEND:
-			/* perhaps nobody has noticed yet that a family is dead */
-			d->by = d->exchange.tries == 1 ? node->heard_by : !d->by;
-			nms_send(nms, now, node, d->by, d->exchange.transaction, d->exchange.type,
-				 d->exchange.body, d->exchange.len, out);
+			send_it(nms, now, node, d, out);
 			break;
 		case EXCHANGE_GAVE_UP:
 			unlink_delivery(node, d);

@@ -296,6 +296,7 @@ static void *trs_open(const struct role_env *env, char *err)
 	random_bytes(t->challenge_key, sizeof t->challenge_key);
 	table_init(&t->paths);
 	table_init(&t->members);
+	table_init(&t->pairs);
 	cloud_guess(&t->cloud, env->start, 0);
 	t->draining = trs_was_draining(t);
 	timer_set(&t->timers, &t->tell, env->start.boot + TELL_EVERY);

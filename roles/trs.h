@@ -18,14 +18,23 @@
 
 #define TRS_UNBOUND (30 * SEC)	/* a path nobody binds to ends */
 #define TRS_SILENT (180 * SEC)	/* and one that neither end keeps alive */
+#define TRS_OF_PAIR 4		/* paths of two nodes on one worker: then the oldest ends */
 #define TRS_STAMP_AGE 5000	/* ms: who has the time right is nearer */
 #define TRS_SEEN 2048
+#define TRS_REQUEST (HEADER_SIZE + MSG_SIZE_tunnel_request + TAG_SIZE)
 
 /* A node that has paths here; its quota is one for all of them. */
 struct trs_member {
 	struct link link;		/* by Node ID */
 	unsigned paths;
 	uint64_t bucket;
+};
+
+/* Two nodes that have paths here: more than one when they begin anew. */
+struct trs_pair {
+	struct link link;		/* by both Node IDs, XORed */
+	struct trs_path *oldest;
+	unsigned paths;
 };
 
 /* One of the two ends of a path. */
@@ -44,7 +53,11 @@ struct trs_path {
 	struct timer timer;
 	struct relay_key key;		/* sessions are made of it when a Hole Punching comes */
 	struct trs_end end[2];		/* initiator, responder */
+	struct trs_pair *pair;
+	struct trs_path *younger;	/* the next one of the pair */
 	uint64_t opened, expiry;	/* boot times */
+	uint8_t request[TRS_REQUEST];	/* of the initiator, for a responder who is not bound yet */
+	bool waits;			/* there is one */
 };
 
 /* What one worker carries; the agent hears it of all. */
@@ -90,7 +103,7 @@ struct trs {
 	struct id node_id;
 	struct tokens tokens;
 	uint8_t challenge_key[16];	/* of this worker's challenges */
-	struct table paths, members;
+	struct table paths, members, pairs;
 	unsigned bound;			/* paths with both ends */
 	uint64_t seen[TRS_SEEN];	/* marks of Hole Punchings that were answered */
 	struct trs_load did;		/* octets so far; paths now */

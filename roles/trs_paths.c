@@ -87,6 +87,45 @@ static void member_leave(struct trs *t, struct trs_member *m)
 	free(m);
 }
 
+/* Two nodes need one path; who asks for ever more of them takes none from others. */
+static void pair_join(struct trs *t, struct trs_path *path, const struct msg_relay_request *m)
+{
+	struct trs_path **at;
+	struct trs_pair *pair;
+	struct id both;
+	size_t i;
+
+	for (i = 0; i < sizeof both.b; i++)
+		both.b[i] = m->initiator.b[i] ^ m->responder.b[i];
+	pair = LINK_OWNER(table_get(&t->pairs, &both), struct trs_pair, link);
+	if (!pair) {
+		pair = calloc(1, sizeof *pair);
+		if (!pair)
+			abort();
+		pair->link.id = both;
+		table_add(&t->pairs, &pair->link);
+	}
+	for (at = &pair->oldest; *at; at = &(*at)->younger)
+		;
+	*at = path;
+	path->pair = pair;
+	pair->paths++;
+}
+
+static void pair_leave(struct trs *t, struct trs_path *path)
+{
+	struct trs_pair *pair = path->pair;
+	struct trs_path **at = &pair->oldest;
+
+	while (*at != path)
+		at = &(*at)->younger;
+	*at = path->younger;
+	if (--pair->paths)
+		return;
+	table_remove(&t->pairs, &pair->link);
+	free(pair);
+}
+
 static bool is_bound(const struct trs_path *path)
 {
 	return path->end[0].at.family && path->end[1].at.family;
@@ -98,6 +137,7 @@ static void path_free(struct trs *t, struct trs_path *path)
 	t->ended++;
 	timer_clear(&t->timers, &path->timer);
 	table_remove(&t->paths, &path->link);
+	pair_leave(t, path);
 	member_leave(t, path->end[0].member);
 	member_leave(t, path->end[1].member);
 	wipe(path, sizeof *path);
@@ -131,6 +171,7 @@ void relay_close(struct trs *t)
 	table_each(&t->paths, close_one, t);
 	table_free(&t->paths);
 	table_free(&t->members);
+	table_free(&t->pairs);
 }
 
 /* Path IDs are random: every worker has about its part of them. */
@@ -151,6 +192,9 @@ static struct trs_path *path_make(struct trs *t, struct now now, const struct ms
 	path->end[1].member = member_take(t, &m->responder);
 	path->opened = now.boot;
 	table_add(&t->paths, &path->link);
+	pair_join(t, path, m);
+	if (path->pair->paths > TRS_OF_PAIR)
+		path_free(t, path->pair->oldest);
 	t->opened++;
 	t->did.paths = t->paths.n;
 	return path;
@@ -273,6 +317,18 @@ static void bind_end(struct trs *t, struct now now, struct trs_path *path, struc
 	timer_set(&t->timers, &path->timer, path_end(path));
 }
 
+static void send_held(struct trs *t, struct trs_path *path, struct outbox *out)
+{
+	const struct trs_end *to = &path->end[1];
+
+	if (!path->waits || !is_bound(path))
+		return;
+	out_datagram(out, PORT_MAIN, &to->at, &to->to, path->request, TRS_REQUEST);
+	path->waits = false;
+	t->packets++;
+	t->did.octets += TRS_REQUEST;
+}
+
 static enum verdict take_punch(struct trs *t, struct now now, struct trs_path *path, unsigned i,
 			       struct session *s, struct trs_packet *k, struct outbox *out)
 {
@@ -296,6 +352,7 @@ static enum verdict take_punch(struct trs *t, struct now now, struct trs_path *p
 	r.echo = m.challenge;
 	r.challenge = challenge_for(t, path, i, k, now.boot / CHALLENGE_SLOT);
 	punch_answer(t, now, s, &end->sent, k, &r, PORT_MAIN, out);
+	send_held(t, path, out);
 	return V_ANSWERED;
 }
 
@@ -342,16 +399,29 @@ static void send_on(const struct trs_end *to, const struct trs_packet *k, struct
 	item->ecn = k->ecn;
 }
 
+/* Both ends set out at once: who is here first need not ask again when the other has come. */
+static enum verdict hold(struct trs_path *path, unsigned end, const struct trs_packet *k)
+{
+	if (end != 0 || k->h.type != TYPE_TUNNEL_REQUEST || k->n != TRS_REQUEST)
+		return V_DROP_UNBOUND;
+	memcpy(path->request, k->p, TRS_REQUEST);
+	path->waits = true;
+	return V_HELD;
+}
+
 enum verdict relay_forward(struct trs *t, struct now now, struct trs_path *path,
 			   const struct trs_packet *k, struct outbox *out)
 {
 	unsigned i = addr_equal(&path->end[0].at, &k->from) ? 0 : 1;
 
-	if (!is_bound(path) || !addr_equal(&path->end[i].at, &k->from))
+	if (!addr_equal(&path->end[i].at, &k->from))
 		return V_DROP_UNBOUND;
 	if (!within_quota(t, now, &path->end[i], k->n))
 		return V_DROP_QUOTA;
+	if (!is_bound(path))
+		return hold(path, i, k);
 	send_on(&path->end[!i], k, out);
+	path->end[i].heard = now.boot;
 	t->packets++;
 	t->did.octets += k->n;
 	return V_RELAYED;

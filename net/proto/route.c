@@ -320,7 +320,9 @@ void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 		works(t, now, r, to);
 	} else if (r->state != ROUTE_WORKS) {
 		r->local = *to;
-		punch_soon(all, now, 3);
+		/* whatever comes says so, and much may come before we are answered */
+		if (now.boot - r->sent >= PUNCH_FIRST)
+			punch_soon(all, now, 3);
 	}
 }
 
@@ -394,9 +396,14 @@ static enum verdict on_relay_ack(struct tunnel *t, struct now now, struct route 
 	r->bound = m->bound;
 	if (is_bound_elsewhere(&t->routes, r))
 		return V_ANSWERED;
-	/* should the echo be lost, the burst sends it again */
-	if (!m->bound)
+	/*
+	 * Should the echo be lost, the burst sends it again; also where it is never worth anything,
+	 * as each datagram comes from another port, or that TRS wants no end.
+	 */
+	if (!m->bound && (!r->echoed || now.boot - r->echoed >= PUNCH_FIRST)) {
+		r->echoed = now.boot;
 		punch(t, now, r, out);
+	}
 	if (!route_carries(r)) {
 		r->state = ROUTE_BOUND;
 		first = true;

@@ -56,6 +56,7 @@ struct route {
 	uint64_t echo;			/* relay: the TRS's challenge, to be sent back */
 	bool bound;			/* relay: it said so */
 	uint64_t sent, heard, answered;	/* boot times; 0: never */
+	uint64_t echoed;		/* relay: boot time of the newest echo sent at once */
 	uint64_t rtt;			/* us, of the newest answer; 0: unknown */
 };
 

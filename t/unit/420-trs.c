@@ -33,6 +33,38 @@ static void test_binding(struct scene *s)
 	end(s);
 }
 
+static void test_early(struct scene *s)
+{
+	uint8_t request[TRS_REQUEST], second[TRS_REQUEST], q[DATAGRAM_MAX];
+	struct pair p;
+	struct end *i, *r;
+	size_t n;
+
+	begin(s, 1);
+	pair_make(s, &p, 1);
+	i = &p.end[0];
+	r = &p.end[1];
+	n = capsule(s, &p, 0, sizeof request, request);
+	request[6] = TYPE_TUNNEL_REQUEST;
+	memcpy(second, request, n);
+	second[n - 1] ^= 1;
+	asked(s, &p, 60000, 1);
+	ok(ends(s, &i->at, &i->here, request, n, V_DROP_UNBOUND) && bind_end(s, i),
+	   "a Tunnel Request from an end that is not bound is not kept");
+	ok(ends(s, &i->at, &i->here, request, n, V_HELD) && ends(s, &i->at, &i->here, second, n, V_HELD) &&
+	   ends(s, &r->at, &r->here, request, n, V_DROP_UNBOUND),
+	   "one that comes before the other end is, and the newest counts");
+	memcpy(q, request, n);
+	put16(q + 12, (uint16_t)(n + 1));
+	ok(ends(s, &i->at, &i->here, q, n + 1, V_DROP_UNBOUND), "none of another length");
+	ok(bind_end(s, r) && s->sent_n == 2 && addr_equal(&s->sent[1].to, &r->at) &&
+	   addr_equal(&s->sent[1].from, &r->here) && s->sent[1].len == n &&
+	   memcmp(s->sent[1].p, second, n) == 0, "it goes on when the other has come, behind the ACK");
+	ok(bind_end(s, r) && s->sent_n == 1, "once");
+	pair_free(&p);
+	end(s);
+}
+
 static void test_strangers(struct scene *s)
 {
 	struct pair p;
@@ -355,6 +387,16 @@ static void test_bounds(struct scene *s)
 	ok(s->t[0]->paths.n == 1, "and three minutes longer");
 	tick(s, 2 * SEC);
 	ok(s->t[0]->paths.n == 0 && s->t[0]->bound == 0, "no more");
+	p.end[0].echo = p.end[1].echo = 0;
+	good = ready(s, &p);
+	for (i = 0; i < 5; i++) {
+		tick(s, 100 * SEC);
+		good &= goes_on(s, &p, i & 1);
+	}
+	tick(s, 81 * SEC);
+	ok(good && s->t[0]->paths.n == 1, "one that is used lives, whoever is silent otherwise");
+	tick(s, 100 * SEC);
+	ok(s->t[0]->paths.n == 0, "as long as it is used");
 	ok(asked(s, &p, 5000, 9) == 0, "a path for five seconds");
 	p.end[0].echo = p.end[1].echo = 0;
 	ok(bind_end(s, &p.end[0]), "bound");
@@ -364,6 +406,29 @@ static void test_bounds(struct scene *s)
 	ok(sizeof(struct trs_path) < 512, "a path is small");
 	pair_free(&p);
 	pair_free(&q);
+	end(s);
+}
+
+/* One node asks for a path to another again and again, and keeps them all: it knows their keys. */
+static void test_greed(struct scene *s)
+{
+	struct pair p[10];
+	unsigned i;
+
+	begin(s, 1);
+	s->conf.trs_paths = 8;
+	for (i = 0; i < 10; i++)
+		pair_make(s, &p[i], (uint8_t)(i + 1));
+	for (i = 0; i < 10 && ready(s, &p[i]); i++)
+		;
+	ok(i == 10 && s->t[0]->paths.n == 4 && s->t[0]->bound == 4 && s->t[0]->pairs.n == 1,
+	   "of two nodes four paths stand, however many they ask for (%u)", s->t[0]->paths.n);
+	ok(goes_on(s, &p[9], 0) && goes_on(s, &p[6], 1), "the newest");
+	tick(s, 200 * SEC);
+	ok(s->t[0]->paths.n == 0 && s->t[0]->pairs.n == 0 && s->t[0]->members.n == 0,
+	   "and in the end nothing is kept of them");
+	for (i = 0; i < 10; i++)
+		pair_free(&p[i]);
 	end(s);
 }
 
@@ -549,6 +614,7 @@ int main(void)
 	if (!s)
 		return 99;
 	test_binding(s);
+	test_early(s);
 	test_strangers(s);
 	test_challenges(s);
 	test_forged(s);
@@ -557,6 +623,7 @@ int main(void)
 	test_quotas(s);
 	test_drain(s);
 	test_bounds(s);
+	test_greed(s);
 	test_looks(s);
 	test_probes(s);
 	test_stun(s);

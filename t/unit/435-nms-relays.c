@@ -616,6 +616,69 @@ static void silent_relays(struct scene *s)
 	scene_free(s);
 }
 
+/* A TRS the NMS may not talk to is known to be gone while the first of three is being told. */
+static void a_disabled_relay(struct scene *s)
+{
+	struct peer *near, *far, *a, *b;
+	struct msg_route_direction r, i;
+	struct msg_relay_request q;
+	struct device d;
+
+	scene_make(s, 1);
+	near = trs_new(s, "near", "198.51.100.10");
+	far = trs_new(s, "far", "198.51.100.11");
+	a = node_new(s, "a", "203.0.113.1", "192.168.1.2");
+	b = node_new(s, "b", "203.0.113.2", "192.168.2.2");
+	look(s, a, MAPPING_PORT_DEPENDENT, FILTERING_PORT_DEPENDENT, near, 10, far, 20);
+	if (device_by_fqdn(s->store, near->fqdn, &d) != STORE_OK)
+		exit(99);
+	d.disabled = 1;
+	device_put(s->store, &d, false);
+	run(s, 6 * SEC);
+	ask(s, a, b, false);
+	ok(heard_order(s, "a:16 far:17 b:12 a:14 "),
+	   "when the nearest TRS was disabled, the next one's path is told, and each told once");
+	r = direction(b, TYPE_ROUTE_DIRECTION_R);
+	i = direction(a, TYPE_ROUTE_DIRECTION_I);
+	q = request(far);
+	ok(!id_is_zero(&r.path) && id_equal(&r.path, &q.path) && id_equal(&i.path, &q.path) &&
+	   r.certificate.n == 300, "it is a whole one");
+	scene_free(s);
+}
+
+/* Both TRS are dead, and many ask in one moment: in one moment all of them ask the other one. */
+static void a_crowd_at_dead_relays(struct scene *s)
+{
+	static const char *const label[] = { "a", "b", "c", "d", "e", "f" };
+	struct peer *x, *y, *n[6];
+	unsigned i, k, told = 0;
+	char at[32];
+
+	scene_make(s, 1);
+	x = trs_new(s, "x", "198.51.100.10");
+	y = trs_new(s, "y", "198.51.100.11");
+	for (i = 0; i < 6; i++) {
+		snprintf(at, sizeof at, "203.0.113.%u", i + 1);
+		n[i] = node_new(s, label[i], at, "192.168.1.2");
+		look(s, n[i], MAPPING_PORT_DEPENDENT, FILTERING_PORT_DEPENDENT,
+		     i < 3 ? x : y, 10, i < 3 ? y : x, 400);
+	}
+	x->mute = y->mute = true;
+	for (i = 0; i < 6; i++)
+		for (k = 0; k < i; k++)
+			ask(s, n[i], n[k], false);
+	ok(x->heard[TYPE_RELAY_REQUEST].n && y->heard[TYPE_RELAY_REQUEST].n &&
+	   x->heard[TYPE_RELAY_REQUEST].n + y->heard[TYPE_RELAY_REQUEST].n == 15,
+	   "fifteen pairs ask by two dead TRS in one moment");
+	for (i = 0; i < 6; i++)
+		n[i]->heard[TYPE_REFUSAL].n = 0;
+	run(s, 10 * SEC);
+	for (i = 0; i < 6; i++)
+		told += n[i]->heard[TYPE_REFUSAL].n;
+	ok(told == 15, "each learns that there is none when it has tried both (%u)", told);
+	scene_free(s);
+}
+
 static void choices(struct scene *s)
 {
 	struct peer *x, *y, *a, *b;
@@ -694,8 +757,10 @@ static void coming_and_going(struct scene *s)
 static void out_of_place(struct scene *s)
 {
 	struct msg_relay_response rr = { .result = 0 };
+	struct msg_keep_alive k = { 0 };
 	struct peer *t, *a, *b, *late;
 	uint8_t body[DATAGRAM_MAX];
+	unsigned i;
 	size_t n;
 
 	scene_make(s, 1);
@@ -708,6 +773,11 @@ static void out_of_place(struct scene *s)
 	ok(say(s, a, TYPE_RELAY_RESPONSE, number(), body, n) == V_DROP_STATE &&
 	   say(s, t, TYPE_RELAY_RESPONSE, number(), body, n) == V_DROP_STATE,
 	   "Relay Responses nobody waits for are dropped");
+	n = msg_write_keep_alive(body, sizeof body, &k);
+	i = a->heard[TYPE_NODE_INFO_RESPONSE].n;
+	say(s, a, TYPE_KEEP_ALIVE, ask(s, a, b, false), body, n);
+	ok(a->heard[TYPE_NODE_INFO_RESPONSE].n == i + 1,
+	   "a short request with a long one's Transaction ID does not get its answer again");
 	ask(s, t, b, false);
 	ok(!t->heard[TYPE_NODE_INFO_RESPONSE].n && look(s, t, 1, 1, NULL, 0, NULL, 0) == V_DROP_STATE,
 	   "a TRS asks for no path, and is behind no NAPT");
@@ -842,6 +912,8 @@ int main(void)
 	behaviours(s);
 	refusing_relays(s);
 	silent_relays(s);
+	a_disabled_relay(s);
+	a_crowd_at_dead_relays(s);
 	choices(s);
 	coming_and_going(s);
 	out_of_place(s);

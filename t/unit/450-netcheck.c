@@ -19,6 +19,7 @@ struct world {
 	bool one_port;		/* not even that */
 	bool hairpins, dead;
 	bool near;		/* 10.1.0.9 is a server on this side of the NAPT */
+	const char *lie;	/* where servers say we are, NULL: the truth */
 	unsigned lose;		/* of three attempts the first so many are lost */
 	/* its state */
 	struct now now;
@@ -36,7 +37,7 @@ struct world {
 		struct addr to;
 		uint16_t outer;
 	} hole[FLYING];
-	unsigned holes, datagrams, connects;
+	unsigned holes, datagrams, connects, misled;
 	unsigned octets_out;
 };
 
@@ -104,6 +105,7 @@ static void serve(struct world *w, const struct out_item *i, const struct addr *
 	struct addr other = at(i->to.ip[3] == 1 || w->one_address ? "192.0.2.2" : "192.0.2.1",
 			       i->to.port == 3478 ? 3479 : 3478), leave = i->to;
 	struct stun_server s = { i->to, other };
+	struct addr told;
 	uint8_t q[STUN_REQUEST_SIZE], a[STUN_REQUEST_SIZE];
 	struct stun_message m;
 	bool unused;
@@ -122,7 +124,8 @@ static void serve(struct world *w, const struct out_item *i, const struct addr *
 	if (m.change & STUN_CHANGE_IP)
 		memcpy(leave.ip, other.ip, sizeof leave.ip);
 	stun_request(q, &m.id, 0);
-	n = stun_answer(&s, a, q, sizeof q, seen, &unused);
+	told = w->lie ? at(w->lie, 4242) : *seen;
+	n = stun_answer(&s, a, q, sizeof q, &told, &unused);
 	come_in(w, seen->port, &leave, a, n);
 }
 
@@ -146,6 +149,7 @@ static void go_out(struct world *w, const struct out_item *i)
 	struct stun_message m;
 
 	w->datagrams++;
+	w->misled += w->lie && i->to.port == 4242;
 	w->octets_out += i->len;
 	if (!stun_parse(&m, i->buf, i->len) || w->dead || m.id.b[11] < w->lose)
 		return;
@@ -350,6 +354,12 @@ static void hairpins(void)
 	w = world_new();
 	r = run(w);
 	ok(r.family[0].hairpin == FACT_NO, "and one that does not");
+	free(w);
+	w = world_new();
+	w->lie = "255.255.255.255";
+	r = run(w);
+	ok(!w->misled && r.family[0].hairpin == FACT_UNKNOWN,
+	   "where no host can be nothing is sent, whatever a server says");
 	free(w);
 }
 
