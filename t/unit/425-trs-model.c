@@ -7,8 +7,8 @@
 #include <malloc.h>
 
 #define WORKERS 3
-#define PAIRS 48
-#define NODES 9
+#define PAIRS 60		/* paths; five of each two nodes, all of one worker */
+#define NODES 7
 #define PLACES 3		/* addresses an end may be at */
 #define PATHS_MAX 36
 #define RATE 8			/* Mbit/s: an octet is 1,000 ns */
@@ -30,8 +30,9 @@ struct model_end {
 struct model_path {
 	bool there;
 	uint64_t opened, expiry;
-	unsigned node[2];
+	unsigned node[2], serial;
 	uint8_t key;
+	bool waits;		/* a Tunnel Request, for its responder */
 	struct model_end end[2];
 };
 
@@ -51,8 +52,8 @@ struct model {
 	unsigned run[WORKERS];	/* times it was started */
 	uint64_t opened[WORKERS], ended[WORKERS];
 	bool draining;
-	unsigned differ;
-	unsigned did[6];
+	unsigned differ, serial;
+	unsigned did[8];
 	uint64_t ended_in[V_COUNT];	/* what came from ends */
 };
 
@@ -147,6 +148,33 @@ static void full_bucket(struct model *m, struct bucket *b)
 	*b = (struct bucket){ .ns = CAP, .at = m->s.now.boot };
 }
 
+static struct id node_id(unsigned node)
+{
+	struct id id = { { 0 } };
+
+	id.b[node] = 0x77;
+	return id;
+}
+
+/* Of two nodes a worker has so many paths; then the oldest ends. */
+static void end_oldest(struct model *m, unsigned i)
+{
+	unsigned k, n = 0, oldest = i;
+
+	for (k = 0; k < PAIRS; k++) {
+		const struct model_path *p = &m->path[k];
+
+		if (!p->there || owner(m, k) != owner(m, i) ||
+		    memcmp(p->node, m->path[i].node, sizeof p->node) != 0)
+			continue;
+		n++;
+		oldest = p->serial < m->path[oldest].serial ? k : oldest;
+	}
+	m->did[6] += n > TRS_OF_PAIR;
+	if (n > TRS_OF_PAIR)
+		forget(m, oldest);
+}
+
 static void open_in_model(struct model *m, unsigned i, const unsigned node[2], uint8_t key)
 {
 	unsigned e;
@@ -155,10 +183,12 @@ static void open_in_model(struct model *m, unsigned i, const unsigned node[2], u
 		if (!paths_of(m, owner(m, i), node[e]))
 			full_bucket(m, &m->node[owner(m, i)][node[e]]);
 	m->path[i] = (struct model_path){ .there = true, .opened = m->s.now.boot, .key = key,
+					  .serial = ++m->serial,
 					  .node = { node[0], node[1] } };
 	for (e = 0; e < 2; e++)
 		full_bucket(m, &m->path[i].end[e].bucket);
 	m->opened[owner(m, i)]++;
+	end_oldest(m, i);
 }
 
 /* The NMS asks; now and then for what it should not. */
@@ -167,7 +197,7 @@ static void request(struct model *m, unsigned i)
 	struct pair *p = &m->pair[i];
 	struct model_path *in = &m->path[i];
 	unsigned odd = (unsigned)roll(m, 12), want = 0;
-	const unsigned node[2] = { i % NODES, (i + 1 + i / NODES) % NODES };
+	const unsigned node[2] = { i % 4, 4 + i / 4 % 3 };
 	uint64_t life = 1 + roll(m, 600000);
 	uint8_t key = p->key.b[0];
 
@@ -188,13 +218,26 @@ static void request(struct model *m, unsigned i)
 	if (!want)
 		in->expiry = m->s.now.boot + MIN(life, 366ull * 86400 * 1000) * MS;
 	p->key.b[0] = key;
-	p->node[1].b[15] = (uint8_t)node[1];
+	p->node[1] = node_id(node[1]);
 }
 
 /* What an end echoes at this place: what it was told there, or at another, or nothing. */
 static bool proves(const struct model *m, const struct told *t, bool here, unsigned worker)
 {
 	return here && t->value && t->run == m->run[worker] && t->slot + 1 >= m->s.now.boot / SLOT;
+}
+
+/* What waited for the responder follows the ACK that makes both bound. */
+static void check_held(struct model *m, unsigned i)
+{
+	struct model_path *in = &m->path[i];
+	bool leaves = in->waits && is_bound(in);
+
+	agree(m, m->s.sent_n == 1u + leaves &&
+		 (!leaves || (addr_equal(&m->s.sent[1].to, &in->end[1].at) &&
+			      m->s.sent[1].len == TRS_REQUEST)), "a Tunnel Request that waits", i);
+	m->did[7] += leaves;
+	in->waits &= !leaves;
 }
 
 /* An end says where it is; then a copy of that comes. */
@@ -223,13 +266,14 @@ static void bind(struct model *m, unsigned i)
 		return;
 	agree(m, read_ack(&m->s, end, 0, &ack) && ack.bound == bound && ack.echo == 4242 &&
 		 m->s.sent[0].len == n, "who is bound", i);
-	m->told[i][e][k] = (struct told){ ack.challenge, m->s.now.boot / SLOT, m->run[w] };
 	m->ended_in[V_CONTROL] += bound && !addr_equal(&in->at, &end->at);
 	if (bound) {
 		in->at = end->at;
 		in->heard = m->s.now.boot;
 		in->stamp = end->s.last;
 	}
+	check_held(m, i);
+	m->told[i][e][k] = (struct told){ ack.challenge, m->s.now.boot / SLOT, m->run[w] };
 	m->s.sent_n = 0;
 	agree(m, ends(&m->s, &end->at, &end->here, copy, n, V_DROP_REPLAY) && !m->s.sent_n, "a copy", i);
 }
@@ -249,21 +293,41 @@ static bool spends(struct model *m, unsigned i, unsigned e, size_t n)
 	return true;
 }
 
+static enum verdict verdict_of(struct model *m, unsigned i, unsigned e, const struct addr *from,
+			       size_t n, bool request)
+{
+	struct model_path *in = &m->path[i];
+
+	if (!in->there)
+		return V_DROP_STRANGER;
+	if (!addr_equal(from, &in->end[e].at))
+		return V_DROP_UNBOUND;
+	if (!spends(m, i, e, n))
+		return V_DROP_QUOTA;
+	if (is_bound(in)) {
+		in->end[e].heard = m->s.now.boot;
+		return V_RELAYED;
+	}
+	if (!request || e != 0)
+		return V_DROP_UNBOUND;
+	in->waits = true;
+	return V_HELD;
+}
+
 static void data(struct model *m, unsigned i)
 {
-	unsigned e = (unsigned)roll(m, 2), k = some_place(m), burst;
+	unsigned e = (unsigned)roll(m, 2), k = some_place(m), burst = 1;
+	bool request = roll(m, 2);
 	struct model_path *in = &m->path[i];
 	struct addr from = place(i, e, k);
 	uint8_t p[1400];
-	size_t n = 100 + roll(m, sizeof p - 100);
+	size_t n = request ? TRS_REQUEST : 100 + roll(m, sizeof p - 100);
 
-	for (burst = (unsigned)roll(m, 100); burst; burst--) {
-		enum verdict want = V_DROP_STRANGER;
+	for (burst += request ? 0 : (unsigned)roll(m, 200); burst; burst--) {
+		enum verdict want = verdict_of(m, i, e, &from, n, request);
 
-		capsule(&m->s, &m->pair[i], e, n, p);
-		if (in->there)
-			want = !is_bound(in) || !addr_equal(&from, &in->end[e].at) ? V_DROP_UNBOUND :
-			       spends(m, i, e, n) ? V_RELAYED : V_DROP_QUOTA;
+		capsule(&m->s, &m->pair[i], request ? 0 : e, n, p);
+		p[6] = request ? TYPE_TUNNEL_REQUEST : TYPE_CAPSULE;
 		m->s.sent_n = 0;
 		m->ended_in[want]++;
 		agree(m, ends(&m->s, &from, &m->s.here4, p, n, want) &&
@@ -318,6 +382,7 @@ static void compare(struct model *m)
 			nodes += paths_of(m, w, k) > 0;
 		agree(m, t->paths.n == paths_of(m, w, NODES) && t->did.paths == t->paths.n, "paths", w);
 		agree(m, t->members.n == nodes, "nodes", w);
+		agree(m, t->pairs.n <= t->paths.n && !t->pairs.n == !t->paths.n, "pairs", w);
 		agree(m, t->bound == bound, "bound paths", w);
 		agree(m, t->opened == m->opened[w] && t->ended == m->ended[w], "paths so far", w);
 		agree(m, t->draining == m->draining, "draining", w);
@@ -361,7 +426,7 @@ static void operate(struct model *m)
 
 static void make(struct model *m, uint64_t seed)
 {
-	unsigned i, k;
+	unsigned i;
 
 	memset(m, 0, sizeof *m);
 	m->dice = seed;
@@ -371,10 +436,8 @@ static void make(struct model *m, uint64_t seed)
 	m->s.conf.trs_node_rate = NODE_RATE;
 	for (i = 0; i < PAIRS; i++) {
 		pair_make(&m->s, &m->pair[i], (uint8_t)i);
-		for (k = 0; k < 2; k++)
-			memset(&m->pair[i].node[k], 0x70, sizeof m->pair[i].node[k]);
-		m->pair[i].node[0].b[15] = (uint8_t)(i % NODES);
-		m->pair[i].node[1].b[15] = (uint8_t)((i + 1 + i / NODES) % NODES);
+		m->pair[i].node[0] = node_id(i % 4);
+		m->pair[i].node[1] = node_id(4 + i / 4 % 3);
 	}
 }
 
@@ -401,12 +464,14 @@ int main(void)
 	ok(!m->differ, "in %u random steps relay and model never differ (%u)", steps, m->differ);
 	diag("%u requests, %u bindings, %u bursts of data, %u pauses, %u drains or resumptions, %u restarts",
 	     m->did[0], m->did[1], m->did[2], m->did[3], m->did[4], m->did[5]);
+	diag("%u times the oldest of five paths of two nodes ended, %u Tunnel Requests had waited",
+	     m->did[6], m->did[7]);
 	diag("%" PRIu64 " Hole Punchings answered, %" PRIu64 " times an end bound to a new place; %" PRIu64
 	     " capsules relayed, %" PRIu64 " beyond quota, %" PRIu64 " not bound, %" PRIu64 " on no path",
 	     m->ended_in[V_ANSWERED], m->ended_in[V_CONTROL], m->ended_in[V_RELAYED],
 	     m->ended_in[V_DROP_QUOTA], m->ended_in[V_DROP_UNBOUND], m->ended_in[V_DROP_STRANGER]);
 	ok(m->ended_in[V_RELAYED] > steps / 2 && m->ended_in[V_DROP_QUOTA] > steps / 100 &&
-	   m->ended_in[V_CONTROL] > steps / 50, "who met all there is");
+	   m->ended_in[V_CONTROL] > steps / 50 && m->did[6] && m->did[7], "who met all there is");
 	pass(m, 700 * SEC);
 	compare(m);
 	ok(!m->s.t[0]->paths.n && !m->s.t[1]->paths.n && !m->s.t[2]->paths.n && !m->s.t[0]->members.n &&
