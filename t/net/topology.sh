@@ -118,9 +118,10 @@ way() {
 box_inside() {
 	local lan=${box_lan[$1]} lan6=${box_lan6[$1]}
 
-	# a router asks for its IPv6 neighbours by its link-local address
+	# a router asks for its IPv6 neighbours by its link-local address; a bridge's own link address
+	# would be that of some port, and change when there are more of them
 	ip -n "$P-$1" -batch - <<END || bail "$1 has a LAN"
-link add name lan type bridge
+link add name lan address 02:00:00:00:00:01 type bridge
 link set dev lan addrgenmode none
 link set dev lan up
 ${lan:+addr add $lan.1/24 dev lan}
