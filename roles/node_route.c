@@ -126,11 +126,8 @@ static void open_path(struct node *n, struct now now, struct peer *p,
 	p->state = PEER_OPENING;
 	p->reason = 0;
 	napt_relayed(n, now, p, &setup);
-	/* one that stands goes on until this one does */
-	if (stands && !id_is_zero(&p->before))
-		path_close(n, now, &p->before, out);
 	if (stands)
-		p->before = old;
+		peer_keep_before(n, now, p, &old, out);
 	else if (!id_is_zero(&old))
 		path_close(n, now, &old, out);
 	if (!p->held)
