@@ -202,6 +202,33 @@ t/unit/420-trs.c
 	forged Relay Request: a forged Relay Request makes no path
 	address to be probed: never to loopback, multicast, link-local
 
+# ---- abuse of relays and of hole punching ----
+t/sim/660-abuse.c
+	replay of a whole relayed path: each copy that is relayed or comes to an end is dropped there
+	replay from elsewhere: but from nowhere else
+	replay, later: it is good no longer
+	races: she is nowhere taken for one of them
+	a race for data: she gets no octet of data
+	a race after a silence: after a silence of 1.5 s too
+	a third address in every state: in each state of a tunnel
+t/sim/661-forgers.c
+	a forged Relay Request, Probe Request: takes no Relay Request and no Probe Request under another key
+	a forged Relay Report, Vantage Report: takes nothing in the name of a node or a relay
+	a member as a relay: under her own name she is no relay
+	candidates: nobody is called at loopback, multicast, broadcast, link-local, the virtual range
+	a victim as candidate: nor at a victim's public address
+	a victim in the LAN: to one that she names in the other's LAN
+	a Hole Punching from a victim's address: one Hole Punching from a victim's address
+t/sim/662-amplify.c
+	every type, of strangers: no stranger gets an answer
+	every type, of members: a member gets no more octets of the NMS
+	a refusal: no refusal is longer than what it refuses
+	both ports of a relay: who has her NAPT looked at too, whichever port
+	two services: none gets two
+	a flood: spoofed datagrams with good tokens and known names
+t/unit/425-trs-model.c
+	any order of requests, bindings, data: relay and model never differ
+
 # ---- logins ----
 t/net/login_stranger.py
 	HTTP: an HTTP request

@@ -3,24 +3,11 @@
 . "${0%/*}/lib.sh"
 
 write_relay_config() {
-	cat >"$W/r.yaml" <<END
-role: trs
-state: $W/r
-run: $W/r/run
-user: root
-workers: 2
-trs:
-  as: [10.0.0.1, fd00::1]
-  root: $root
-  account: $1
-  device: $2
-  password-file: $W/password
-  region: attic
-${3-}
-END
+	workers=2 who_logs_in trs r "$1" "$2" "  region: attic
+${3-}"
 }
 
-relay() {
+start_relay() {
 	start r r "$CY" -c "$W/r.yaml" --role=trs
 }
 
@@ -63,13 +50,13 @@ operator device add relays hall --kind other >/dev/null 2>"$W/said"
 is "another kind is refused" $? 2
 
 write_relay_config relays cellar
-relay
+start_relay
 check "a relay may not log in as a node's device" eventually 8 grep -q "refused: unsupported" "$W/r.log"
 check "and the AS's log says what to do about it" \
 	grep -q "cellar.$domain wants to log in as a trs and is a node" "$W/cloud.log"
 stop r
 write_relay_config relays attic
-relay
+start_relay
 check "a relay on its own host logs in, and registers" eventually 8 relay_is ready
 check "status names it" sh -c "'$CY' -c $W/r.yaml status | grep 'relay attic.$domain: ready'"
 check "and its region" sh -c "'$CY' -c $W/r.yaml status | grep 'region *attic'"
@@ -98,7 +85,7 @@ check "which changes nothing" eventually 4 relay_is ready
 "$CY" -c "$W/r.yaml" trs drain >/dev/null
 stop r QUIT
 is "it stops when told to after what is under way" $? 0
-relay
+start_relay
 check "started anew, it takes paths" eventually 8 relay_is ready
 
 sed -i "s/^trs:/&\n  path-rate: 10\n  node-rate: 20/" "$W/r.yaml"
@@ -109,7 +96,7 @@ on r python3 -c 'import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 3478))
 open("'"$W"'/taken", "w"); time.sleep(60)' & pid[taker]=$!
 eventually 5 test -e "$W/taken"
-relay
+start_relay
 check "a taken second port is done without" eventually 8 relay_is ready
 check "and the log says so" grep -q "going on without a second port: trs.stun-port: UDP 0.0.0.0:3478 is taken" "$W/r.log"
 kill "${pid[taker]}"
@@ -118,14 +105,14 @@ unset "pid[taker]"
 stop r
 (umask 077; echo "not the password" >"$W/relay-password")
 sed -i "s|password-file:.*|password-file: $W/relay-password|" "$W/r.yaml"
-relay
+start_relay
 check "with a wrong password it is refused" eventually 8 sh -c "tail -n 3 $W/r.log | grep -q 'refused: bad_login'"
 cat "$W/password" >"$W/relay-password"
 kill -HUP "${pid[r]}"
 check "corrected, it logs in at once on HUP" eventually 4 relay_is ready
 "$CY" -c "$W/cloud.yaml" device disable attic >/dev/null
 stop r
-relay
+start_relay
 check "a disabled relay is refused" eventually 8 grep -q "refused: disabled" "$W/r.log"
 ends_well r cloud
 tap_done

@@ -22,23 +22,7 @@ host r 4
 cloud
 device alice laptop
 device bob bob-box
-operator account add relays --password-file "$W/password" >/dev/null
-operator device add relays attic --kind trs >/dev/null
-cat >"$W/r.yaml" <<END
-role: trs
-state: $W/r
-run: $W/r/run
-user: root
-workers: 2
-trs:
-  as: 10.0.0.1
-  root: $root
-  account: relays
-  device: attic
-  password-file: $W/password
-END
-start r r "$CY" -c "$W/r.yaml"
-eventually 10 is_ready r || bail "the relay registers"
+workers=2 relay r
 node a alice laptop
 node b bob bob-box
 nodes_ready a b

@@ -34,12 +34,7 @@ for box in full rest port symm fire; do
 done
 cloud "nms:
   keepalive: 2s"
-operator account add relays --password-file "$W/password" >/dev/null
-operator device add relays attic --kind trs >/dev/null
-write_node_config r relays attic
-sed -i 's/^role: node/role: trs/; s/^node:/trs:/; /resolver:/d' "$W/r.yaml"
-start r r "$CY" -c "$W/r.yaml" --role=trs
-check "a relay registers" eventually 8 sh -c "'$CY' -c $W/r.yaml status | grep ready"
+relay r
 for node in full rest port symm fire open; do
 	device alice p-$node
 	node p-$node alice p-$node

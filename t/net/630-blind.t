@@ -113,19 +113,7 @@ device alice laptop
 device bob bob-box
 operator account add relays --password-file "$W/password" >/dev/null
 operator device add relays attic --kind trs >/dev/null || bail "the operator makes a relay's device"
-cat >"$W/r.yaml" <<END
-role: trs
-state: $W/r
-run: $W/r/run
-user: root
-workers: 1
-trs:
-  as: [10.0.0.1, fd00::1]
-  root: $root
-  account: relays
-  device: attic
-  password-file: $W/password
-END
+who_logs_in trs r relays attic
 stop cloud
 mkdir "$W/www"
 yes "$marker" | head -c $size >"$W/www/marked"

@@ -30,9 +30,10 @@ measure() {
 		printf "median %.1f ms is %.2f legs of %.1f ms, it must be %d; ", m,
 			m / bare * parts, bare / parts, legs
 		printf "%.2f round trips between the sites, it must be %.2f\n", m / bare, legs / parts
-		exit !(m < (legs + 4) * bare / parts)
+		exit !(m < 2 * legs * bare / parts)
 	}' >"$W/measure"
-	ok $? "$1: the first ping takes less than four legs more than it must"
+	# a busy machine takes its time, and what it loses is sent again after 100 or 250 ms
+	ok $? "$1: the first ping takes less than twice as long as it must"
 	diag "$(<"$W/measure")"
 }
 
@@ -40,17 +41,21 @@ services
 site a 11 symmetric
 site b 12 symmetric
 enter a boxa 2
-for i in 1 2 3 4 5 6 7 8 9 10; do enter b$i boxb $((i + 1)); done
-know a b{1..10}
+n=$((SCALE > 1 ? 5 : 3))		# to make the acquaintance of, near and far
+for ((i = 1; i <= 2 * n; i++)); do
+	enter b$i boxb $((i + 1))
+	all+=(b$i)
+done
+know a "${all[@]}"
 bare=$(rtt boxa 10.0.0.12)
 diag "from site to site and back, bare: $bare ms"
-measure "cloud and relay beside each other" 4 12 b{1..5}
+measure "cloud and relay beside each other" 4 12 "${all[@]::n}"
 check "they go by the relay" both_say a b1 "$(wanted symmetric symmetric)"
 diag "a later ping: $(rtt a b1.$domain) ms"
 line cloud --delay 20
 line trs --delay 20
-measure "cloud and relay 20 ms away too" 2 12 b{6..10}
-check "they go by the relay too" both_say a b6 "$(wanted symmetric symmetric)"
-diag "a later ping: $(rtt a b6.$domain) ms"
-ends_well a b{1..10} trs cloud
+measure "cloud and relay 20 ms away too" 2 12 "${all[@]:n}"
+check "they go by the relay too" both_say a b$((n + 1)) "$(wanted symmetric symmetric)"
+diag "a later ping: $(rtt a b$((n + 1)).$domain) ms"
+ends_well a "${all[@]}" trs cloud
 tap_done

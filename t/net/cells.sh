@@ -19,12 +19,8 @@ services() {
 	host cloud 1
 	host trs 4
 	cloud "${1-}"
+	relay trs
 	operator account add alice --password-file "$W/password" >/dev/null
-	operator device add alice attic --kind trs >/dev/null || bail "the operator makes a relay"
-	write_node_config trs alice attic
-	sed -i 's/^role: node/role: trs/; s/^node:/trs:/; /resolver:/d' "$W/trs.yaml"
-	start trs trs "$CY" -c "$W/trs.yaml"
-	eventually 10 is_ready trs || bail "the relay registers"
 }
 
 sites=()

@@ -255,22 +255,36 @@ device() {
 	operator device add "$1" "$2" >/dev/null || bail "the operator makes device $2"
 }
 
-write_node_config() {
-	cat >"$W/$1.yaml" <<END
-role: node
-state: $W/$1
-run: $W/$1/run
+# who_logs_in ROLE HOST ACCOUNT DEVICE [LINES]: its configuration; LINES go under ROLE:
+who_logs_in() {
+	cat >"$W/$2.yaml" <<END
+role: $1
+state: $W/$2
+run: $W/$2/run
 user: root
 workers: ${workers:-1}
-node:
+$1:
   as: [${cloud_at:-10.0.0.1, fd00::1}]
   root: $root
-  account: $2
-  device: $3
+  account: $3
+  device: $4
   password-file: $W/password
-  resolver: ${node_resolver:-off}
-${4-}
+${5-}
 END
+}
+
+write_node_config() {
+	who_logs_in node "$1" "$2" "$3" "  resolver: ${node_resolver:-off}
+${4-}"
+}
+
+# relay HOST [LINES]: a TRS that is no part of the cloud, and there when it returns
+relay() {
+	operator account add relays --password-file "$W/password" >/dev/null
+	operator device add relays attic --kind trs >/dev/null || bail "the operator makes a relay"
+	who_logs_in trs "$1" relays attic "${2-}"
+	start "$1" "$1" "$CY" -c "$W/$1.yaml"
+	eventually 10 is_ready "$1" || bail "the relay registers"
 }
 
 # node HOST ACCOUNT DEVICE [LINES]: starts a node without waiting; LINES go under node:

@@ -90,15 +90,6 @@ uint8_t token_now(struct lab *l)
 	return tokens_at(&nms_of(l)->tokens, cloud_now(l));
 }
 
-void insider_open(struct session *s, struct lab *l, const struct computer *c)
-{
-	struct device d;
-
-	if (device_by_id(l->store, &c->node_id, &d) != STORE_OK)
-		abort();
-	session_common(s, &d.common_key, &c->node_id, false);
-}
-
 void mallory_says(struct lab *l, const struct addr *from, const struct addr *to, const uint8_t *p,
 		  size_t n)
 {
@@ -119,6 +110,113 @@ size_t forge(struct lab *l, uint8_t type, uint8_t flags, const struct id *id, si
 	memset(out, 0x66, n);
 	msg_write_header(out, HEADER_SIZE, &h);
 	return n;
+}
+
+/* ---- with an account ---- */
+
+static enum fate overhear(void *arg, const struct datagram *d)
+{
+	struct insider *m = arg;
+
+	if (m->toll)
+		toll_take(m->toll, d);
+	if (!d->stream && d->sender == m->l->nms && d->len <= sizeof m->heard &&
+	    memcmp(d->p + 16, m->id.b, 16) == 0) {
+		memcpy(m->heard, d->p, d->len);
+		m->len = d->len;
+	}
+	return PASS;
+}
+
+void insider_open(struct insider *m, struct computer *c)
+{
+	struct lab *l = c->lab;
+	struct device d;
+
+	memset(m, 0, sizeof *m);
+	computer_stop(c);
+	if (device_by_id(l->store, &c->node_id, &d) != STORE_OK)
+		abort();
+	m->l = l;
+	m->id = c->node_id;
+	session_common(&m->s, &d.common_key, &c->node_id, false);
+	l->world->spy = overhear;
+	l->world->spy_arg = m;
+}
+
+void insider_close(struct insider *m)
+{
+	m->l->world->spy = NULL;
+	session_free(&m->s);
+}
+
+void insider_says(struct insider *m, const struct addr *from, uint8_t type, const void *body,
+		  size_t n, uint64_t late)
+{
+	struct addr to = { .family = 4, .ip = { 192, 0, 2, 1 }, .port = 4501 };
+	uint8_t p[DATAGRAM_MAX];
+	size_t len;
+
+	if (late)
+		m->s.last = 0;
+	len = session_seal(&m->s, cloud_now(m->l) - late, random_u32(), type, token_now(m->l), body, n,
+			   p);
+	m->spent += len;
+	if (len)
+		mallory_says(m->l, from, &to, p, len);
+}
+
+/* What the NMS said last, if it is of that type. */
+static struct bytes heard(struct insider *m, uint8_t type)
+{
+	struct bytes body = { NULL, 0 };
+	struct msg_header h;
+	struct exts x;
+	uint64_t stamp;
+
+	if (gate_check(m->heard, m->len, &h, &x) != V_PASSED || h.type != type ||
+	    session_open(&m->s, cloud_now(m->l), m->heard, m->len, &h, &x, &body, &stamp) != V_PASSED)
+		body.n = 0;
+	m->len = 0;
+	return body;
+}
+
+bool insider_registers(struct insider *m, const struct addr *from, const char *const real[4],
+		       bool fresh)
+{
+	struct msg_registration_request q = { .fresh = fresh, .port = from->port, .boot = 66 };
+	struct msg_registration_response r;
+	struct msg_keep_alive k = { .challenge = 0 };
+	uint8_t p[MSG_MAX_registration_request];
+	struct bytes body;
+	struct addr a;
+
+	while (q.real_n < 4 && real[q.real_n]) {
+		char ip[ADDR_TEXT];
+		const char *colon = strrchr(real[q.real_n], '#');
+
+		snprintf(ip, sizeof ip, "%.*s", (int)(colon - real[q.real_n]), real[q.real_n]);
+		if (!ip_parse(&a, ip, (uint16_t)atoi(colon + 1)))
+			abort();
+		q.real[q.real_n++] = address_part(ADDRESS_REAL, &a);
+	}
+	insider_says(m, from, TYPE_REGISTRATION_REQUEST, p, msg_write_registration_request(p, sizeof p, &q),
+		     0);
+	body = heard(m, TYPE_REGISTRATION_RESPONSE);
+	if (!body.n || msg_read_registration_response(&r, body.p, body.n) != (long)body.n)
+		return false;
+	k.challenge = r.challenge;
+	insider_says(m, from, TYPE_KEEP_ALIVE, p, msg_write_keep_alive(p, sizeof p, &k), 0);
+	return heard(m, TYPE_KEEP_ALIVE_ACK).n > 0;
+}
+
+void insider_asks(struct insider *m, const struct addr *from, const struct computer *c)
+{
+	struct msg_direction_request q = { .family = 0 };
+	uint8_t p[MSG_MAX_direction_request];
+
+	strcpy(q.name, c->fqdn);
+	insider_says(m, from, TYPE_DIRECTION_REQUEST, p, msg_write_direction_request(p, sizeof p, &q), 0);
 }
 
 /* ---- looking ---- */

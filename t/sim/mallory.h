@@ -46,8 +46,28 @@ void toll_take(struct toll *t, const struct datagram *d);
 uint64_t cloud_now(const struct lab *l);
 /* The packet token of now. */
 uint8_t token_now(struct lab *l);
-/* As that computer's own node would speak to the NMS; it must have logged in. */
-void insider_open(struct session *s, struct lab *l, const struct computer *c);
+/* Somebody with an account who speaks for a node herself, from wherever she likes. */
+struct insider {
+	struct lab *l;
+	struct session s;
+	struct id id;
+	uint64_t spent;			/* octets she sent */
+	struct toll *toll;		/* what else is to be counted, or NULL */
+	uint32_t len;			/* of what the NMS said to her last */
+	uint8_t heard[DATAGRAM_MAX];
+};
+
+/* Stops that computer's node once it has logged in, and speaks for it; takes the world's spy. */
+void insider_open(struct insider *m, struct computer *c);
+void insider_close(struct insider *m);
+/* A message under her Common Key to the NMS, stamped late ms ago. */
+void insider_says(struct insider *m, const struct addr *from, uint8_t type, const void *body,
+		  size_t n, uint64_t late);
+/* Registers from there with these addresses of her own, and proves it; true when it counts. */
+bool insider_registers(struct insider *m, const struct addr *from, const char *const real[4],
+		       bool fresh);
+/* Asks for a path to that computer. */
+void insider_asks(struct insider *m, const struct addr *from, const struct computer *c);
 /* Gives a datagram of hers to whoever listens there. */
 void mallory_says(struct lab *l, const struct addr *from, const struct addr *to, const uint8_t *p,
 		  size_t n);
