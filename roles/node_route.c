@@ -174,7 +174,8 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 	p6 = peer_by_ip(n, 6, m.ip6);
 	if (!p)
 		p = p6;
-	if (p && id_equal(&p->path, &m.path)) {		/* our confirmation was lost */
+	/* our confirmation was lost */
+	if (p && (id_equal(&p->path, &m.path) || id_equal(&p->before, &m.path))) {
 		confirm(n, now, h->transaction, &m.path, 0, out);
 		return V_ANSWERED;
 	}
