@@ -52,6 +52,7 @@ struct route {
 	bool found;			/* something came from there, the NMS did not tell of it */
 	struct addr remote, local;	/* local: family 0 until something came */
 	uint64_t challenge;		/* of the Hole Punchings that were not answered yet, 0: none */
+	bool hoped;			/* taken because an answer came from there; its ACK is awaited */
 	bool again;			/* there is more than one of them */
 	uint64_t echo;			/* relay: the TRS's challenge, to be sent back */
 	bool bound;			/* relay: it said so */
