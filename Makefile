@@ -135,8 +135,9 @@ $O/t/fuzz/%: $O/t/fuzz/%.o $(FUZZO) $(LIBA)
 PARSERS := text.c crypto/cert.c crypto/trust.c crypto/issue.c net/proto/wire.c net/proto/ext.c \
 	net/proto/gate.c net/proto/ip.c net/proto/dnsmsg.c net/proto/dns.c net/proto/dnstcp.c \
 	net/proto/dnsup.c net/proto/stun.c net/proto/login.c net/proto/register.c net/proto/session.c \
-	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c net/proto/route.c net/proto/vantage.c \
-	net/proto/vantage_point.c store/record.c store/state.c store/config_file.c store/config_yaml.c store/config_value.c \
+	net/proto/capsule.c net/proto/tunnel.c net/proto/rekey.c net/proto/route.c net/proto/punch.c \
+	net/proto/vantage.c net/proto/vantage_point.c store/record.c store/state.c \
+	store/config_file.c store/config_yaml.c store/config_value.c \
 	roles/control.c roles/as.c roles/as_helper.c roles/nms.c roles/nms_register.c \
 	roles/nms_relays.c roles/nms_vantage.c roles/nms_way.c roles/netcheck.c roles/node_route.c \
 	roles/node_ask.c roles/node_login.c roles/node_vantage.c roles/trs.c roles/trs_agent.c \

@@ -61,7 +61,7 @@ struct route {
 	uint64_t rtt;			/* us, of the newest answer; 0: unknown */
 };
 
-/* Part of struct tunnel; route.c alone changes it. */
+/* Part of struct tunnel; route.c and punch.c alone change it. */
 struct routes {
 	struct route route[ROUTES];
 	uint8_t n;
@@ -81,13 +81,9 @@ struct routes {
 
 struct tunnel;
 
-/* From t->setup: the ways there may be; the first Hole Punchings leave with route_tick(). */
+/* From t->setup: the ways there may be; the first Hole Punchings leave with punch_tick(). */
 void route_open(struct tunnel *t, struct now now);
 void route_close(struct tunnel *t);
-/* A Hole Punching or ACK that passed the gate and names this path. */
-enum verdict route_input(struct tunnel *t, struct now now, uint8_t *p, size_t n,
-			 const struct msg_header *h, const struct exts *x,
-			 const struct addr *from, const struct addr *to, struct outbox *out);
 /*
  * Something authentic of this path came from there.  answer: it was an answer to what this end
  * sent, so the way works in both directions; one that nobody told of has yet to prove it.
@@ -96,14 +92,8 @@ void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 		 const struct addr *to, bool answer);
 /* The way in use is silent while another answers: that one is taken. */
 void route_doubt(struct tunnel *t, struct now now);
-/* Hole Punching by every way that carries: a NAPT that was restarted is noticed, at a TRS too. */
-void route_check(struct tunnel *t, struct now now, struct outbox *out);
-/* The other end asks whether we are there: perhaps it hears nothing of us. */
-void route_asked(struct tunnel *t, struct now now, struct outbox *out);
 /* A burst now, unless one was just made. */
 void route_burst(struct tunnel *t, struct now now);
-void route_tick(struct tunnel *t, struct now now, struct outbox *out);
-uint64_t route_expiry(const struct tunnel *t);
 /* May something be sent that way that the other end shall see? */
 bool route_carries(const struct route *r);
 /* To answer by: the way from there, known or not. */
@@ -112,6 +102,24 @@ struct route route_back(const struct tunnel *t, const struct addr *from, const s
 const struct route *route_used(const struct tunnel *t);
 /* What goes that way carries this token; 0 unless it goes to a TRS. */
 uint8_t route_token(const struct tunnel *t, struct now now, const struct route *r);
+
+/* ---- for punch.c alone ---- */
+
+#define PUNCH_FIRST (100 * MS)	/* between the first two Hole Punchings of a burst; doubled each time */
+#define PUNCH_TRIES 5
+
+/* NULL: nobody told of it, and nothing came from there. */
+struct route *route_find(struct routes *all, const struct addr *remote);
+/* A way nobody told of: it has to prove itself like the others, soon.  NULL: too many. */
+struct route *route_found(struct tunnel *t, struct now now, const struct addr *from,
+			  const struct addr *to);
+/* It has proved itself, at our address `to`; the best is used from here on. */
+void route_works(struct tunnel *t, struct now now, struct route *r, const struct addr *to);
+void route_fail(struct route *r);
+void route_choose(struct tunnel *t);
+/* What is sent by the way in use may not arrive. */
+void route_suspect(struct tunnel *t, struct now now);
+bool route_is_suspected(const struct routes *all);
 
 /* "relay4", "relay6", "direct4", "direct6", "lan"; "new", "trying", "bound", "works", "failed". */
 const char *route_kind_name(enum route_kind k);

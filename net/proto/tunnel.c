@@ -1,10 +1,11 @@
 /*
  * tunnel.c - the life of one path at one end: key exchange, capsules, probes, the end.
- * The rekey is in rekey.c, the ways between the ends in route.c.
+ * The rekey is in rekey.c, the ways between the ends in route.c and punch.c.
  */
 #include "net/proto/tunnel.h"
 #include "net/proto/ip.h"
 #include "net/proto/kx.h"
+#include "net/proto/punch.h"
 #include "net/proto/rekey.h"
 
 #define CONFIRM_AGAIN (250 * MS)
@@ -273,7 +274,7 @@ static enum verdict on_probe(struct tunnel *t, struct now now, struct bytes body
 	case CONTROL_PROBE:
 		/* the way it came: it asks whether that one works */
 		send_probe_by(t, now, &back, CONTROL_PROBE_ANSWER, m.value, out);
-		route_asked(t, now, out);
+		punch_asked(t, now, out);
 		break;
 	case CONTROL_PROBE_ANSWER:
 		if (!t->probe_value || m.value != t->probe_value)
@@ -375,7 +376,7 @@ enum verdict tunnel_input(struct tunnel *t, struct now now, uint8_t *p, size_t n
 	if (h->type == TYPE_CAPSULE)
 		return on_capsule(t, now, p, n, h, x, from, to, out, ev);
 	if (h->type == TYPE_HOLE_PUNCHING || h->type == TYPE_ACK) {
-		v = route_input(t, now, p, n, h, x, from, to, out);
+		v = punch_input(t, now, p, n, h, x, from, to, out);
 		come_up(t, now);
 		return v;
 	}
@@ -429,7 +430,7 @@ static void probe_all(struct tunnel *t, struct now now, struct outbox *out)
 	const struct routes *r = &t->routes;
 	unsigned i;
 
-	route_check(t, now, out);
+	punch_check(t, now, out);
 	tunnel_probe(t, now, out);
 	for (i = 0; i < r->n; i++)
 		if ((int)i != r->used && route_carries(&r->route[i]))
@@ -530,7 +531,7 @@ void tunnel_tick(struct tunnel *t, struct now now, struct outbox *out)
 	if (t->state == TUNNEL_UP && !rekey_tick(t, now, out))
 		die(t, TUNNEL_KEYS_OUT);
 	if (t->state != TUNNEL_DEAD)
-		route_tick(t, now, out);
+		punch_tick(t, now, out);
 }
 
 static uint64_t expiry_up(const struct tunnel *t)
@@ -554,7 +555,7 @@ uint64_t tunnel_expiry(const struct tunnel *t, struct now now)
 		return now.boot;
 	left = t->setup.expiry > ms ? t->setup.expiry - ms : 0;
 	/* the NMS says how long: a sum that turned over would be due for ever */
-	end = MIN(now.boot + MIN(left, LOOK_AGAIN / MS) * MS, route_expiry(t));
+	end = MIN(now.boot + MIN(left, LOOK_AGAIN / MS) * MS, punch_expiry(t));
 	if (t->state == TUNNEL_ASKING && !t->routes.has_relay && !t->unanswered)
 		end = MIN(end, t->born + WANT_RELAY);
 	if (t->state == TUNNEL_ASKING)

@@ -116,11 +116,11 @@ static void pass(struct scene *s, uint64_t us)
 	uint64_t end = s->now.boot + us, at;
 
 	s->n = 0;
-	while ((at = route_expiry(&s->t)) <= end && !s->stuck) {
+	while ((at = punch_expiry(&s->t)) <= end && !s->stuck) {
 		s->now.boot = MAX(at, s->now.boot);
-		route_tick(&s->t, s->now, &s->out);
+		punch_tick(&s->t, s->now, &s->out);
 		take(&s->out);
-		s->stuck += route_expiry(&s->t) <= s->now.boot;
+		s->stuck += punch_expiry(&s->t) <= s->now.boot;
 	}
 	s->now.boot = end;
 }
@@ -137,7 +137,7 @@ static enum verdict give(struct scene *s, const struct message *m, const struct 
 	memcpy(copy, m->p, m->n);
 	v = gate_check(copy, m->n, &h, &x);
 	if (v == V_PASSED)
-		v = route_input(&s->t, s->now, copy, m->n, &h, &x, from, &here, &s->out);
+		v = punch_input(&s->t, s->now, copy, m->n, &h, &x, from, &here, &s->out);
 	take(&s->out);
 	return v;
 }
@@ -685,7 +685,7 @@ static void suspicion(struct scene *s)
 	pass(s, 5 * SEC);
 	s->n = 0;
 	for (i = 0; i < 100; i++) {
-		route_asked(&s->t, s->now, &s->out);
+		punch_asked(&s->t, s->now, &s->out);
 		take(&s->out);
 	}
 	ok(count(s, TYPE_HOLE_PUNCHING, &d4) == 1 && count(s, TYPE_HOLE_PUNCHING, &relay) == 1,
