@@ -17,8 +17,6 @@
 #include <stdlib.h>
 
 #define TUN_AGAIN (10 * SEC)
-#define WIDENED (500 * MS)	/* after another family came; the other end's may come too */
-#define MOVED (3 * SEC)		/* after the NAPT was another: until then what it broke is relayed */
 
 void node_alarm(struct node *n, struct alarm *a, enum alarm_kind kind, uint64_t at)
 {
@@ -50,27 +48,6 @@ void node_tell(struct node *n, struct now now, unsigned worker, const struct nod
 }
 
 /* ---- what the workers tell each other ---- */
-
-/*
- * There is another address to reach us by than when the relayed paths were asked for: they may
- * go directly.  Another port of a NAPT that gives each its own is nothing to send to.
- */
-static void look_where_we_are(struct node *n, struct now now)
-{
-	unsigned f;
-
-	for (f = 0; f < 2; f++) {
-		const struct way *w = &n->registrar.way[f];
-		struct addr *was = &n->mapped[f];
-		bool port = n->napt[f].found.mapping <= MAPPING_ENDPOINT_INDEPENDENT;
-
-		if (!w->confirmed || addr_equal(&w->mapped, was))
-			continue;
-		if (was->family && (port || !addr_same_ip(&w->mapped, was)))
-			n->widened = now.boot + MOVED;
-		*was = w->mapped;
-	}
-}
 
 static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, size_t len,
 				  const struct addr *from, const struct addr *to, uint8_t ecn,
@@ -216,9 +193,7 @@ static enum verdict node_datagram(struct node *n, struct now now, uint8_t *p, si
 	v = registrar_input(&n->registrar, now, p, len, &h, &x, from, to, &body, out);
 	if (!families && registrar_ready(&n->registrar))
 		nms_hurry(n, now, out);
-	else if (registrar_families(&n->registrar) > families)
-		n->widened = now.boot + WIDENED;
-	look_where_we_are(n, now);
+	renew_look(n, now, families);
 	why_tick(n, now, out);
 	if (v == V_PASSED)
 		v = napt_signal(n, now, &h, body);

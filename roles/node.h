@@ -1,8 +1,9 @@
 /*
  * node.h - between the files of the node: node.c (the story), node_login.c (who we are),
- * node_peers.c (who is wanted), node_ask.c and node_route.c (what the NMS says), node_vantage.c
- * (the NAPT in front of us), node_paths.c (tunnels), node_dns.c (the system's resolver),
- * node_status.c (what the user asks), node_why.c (why a path goes the way it does).
+ * node_peers.c (who is wanted), node_ask.c and node_route.c (what the NMS says), node_renew.c
+ * (paths made anew), node_vantage.c (the NAPT in front of us), node_paths.c (tunnels),
+ * node_dns.c (the system's resolver), node_status.c (what the user asks), node_why.c (why a path
+ * goes the way it does).
  *
  * Worker 0 is the agent: it logs in, registers, answers DNS, reads the TUN device and knows the
  * peers.  Every worker carries the paths whose Path ID it owns.
@@ -267,8 +268,6 @@ void peers_want_name(struct node *n, struct now now, const char *fqdn, struct ou
 void peers_note(struct node *n, struct now now, unsigned worker, const struct node_note *note,
 		struct outbox *out);
 void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *out);
-/* There is more to reach us by than when the relayed paths were asked for: asks anew. */
-void peers_widened(struct node *n, struct now now, struct outbox *out);
 /* The other end lost its path to us: makes a new one if ours is in use.  False: there is none. */
 bool peers_lost(struct node *n, struct now now, const struct id *node_id, struct outbox *out);
 void peers_close(struct node *n);
@@ -278,8 +277,8 @@ struct peer *peer_by_ip(struct node *n, uint8_t family, const uint8_t *ip);
 struct peer *peer_new(struct node *n);
 /* It is found by these addresses from now on; NULL or zero: what it has stays. */
 void peer_link(struct node *n, struct peer *p, const uint8_t *ip4, const uint8_t *ip6);
-/* The path is no more: true if the one before carries again. */
-bool peer_goes_back(struct node *n, struct now now, struct peer *p, struct outbox *out);
+/* What was held goes by its path. */
+void peer_flush(struct node *n, struct now now, struct peer *p, struct outbox *out);
 struct peer *peer_by_path(struct node *n, const struct id *path);
 /* One peer of two that turned out to be the same, the other is freed; either may be NULL. */
 struct peer *peer_merge(struct node *n, struct peer *a, struct peer *b);
@@ -288,6 +287,20 @@ void peer_fail(struct node *n, struct now now, struct peer *p, uint16_t reason,
 	       struct outbox *out);
 /* A path to it is wanted: asks the NMS unless that is under way or was just done. */
 void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *out);
+
+/* node_renew.c: the agent's */
+/* After the NMS was heard; families: by how many we were registered before that. */
+void renew_look(struct node *n, struct now now, unsigned families);
+/* There is more to reach us by than when the relayed paths were asked for: asks anew. */
+void peers_widened(struct node *n, struct now now, struct outbox *out);
+/* old goes on until the path that is being made stands. */
+void peer_keep_before(struct node *n, struct now now, struct peer *p, const struct id *old,
+		      struct outbox *out);
+void peer_drop_before(struct node *n, struct now now, struct peer *p, struct outbox *out);
+/* A path ended by itself that perhaps was such a one. */
+void peers_before_died(struct node *n, const struct id *path);
+/* The path is no more: true if the one before carries again. */
+bool peer_goes_back(struct node *n, struct now now, struct peer *p, struct outbox *out);
 
 /* node_ask.c */
 /* family 0: by name.  False: too many questions are out, or no registration. */

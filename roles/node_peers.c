@@ -202,7 +202,7 @@ static enum verdict hold(struct node *n, struct now now, struct peer *p, const u
 	return V_HELD;
 }
 
-static void flush_held(struct node *n, struct now now, struct peer *p, struct outbox *out)
+void peer_flush(struct node *n, struct now now, struct peer *p, struct outbox *out)
 {
 	struct held *h = p->held;
 
@@ -334,46 +334,6 @@ struct peer *peer_by_path(struct node *n, const struct id *path)
 	return o.found;
 }
 
-static void drop_before(struct node *n, struct now now, struct peer *p, struct outbox *out)
-{
-	struct id old = p->before;
-
-	memset(&p->before, 0, sizeof p->before);
-	if (!id_is_zero(&old))
-		path_close(n, now, &old, out);
-}
-
-static void match_before(void *arg, struct link *link)
-{
-	struct peer *p = LINK_OWNER(link, struct peer, by4);
-	struct owning *o = arg;
-
-	if (id_equal(&p->before, o->path))
-		o->found = p;
-}
-
-/* The path that another one replaces has ended by itself. */
-static void before_died(struct node *n, const struct id *path)
-{
-	struct owning o = { path, NULL };
-
-	table_each(&n->peers4, match_before, &o);
-	if (o.found && !id_is_zero(path))
-		memset(&o.found->before, 0, sizeof o.found->before);
-}
-
-bool peer_goes_back(struct node *n, struct now now, struct peer *p, struct outbox *out)
-{
-	if (id_is_zero(&p->before))
-		return false;
-	p->path = p->before;
-	memset(&p->before, 0, sizeof p->before);
-	p->state = PEER_UP;
-	node_alarm(n, &p->alarm, ALARM_PEER, NEVER);
-	flush_held(n, now, p, out);
-	return true;
-}
-
 static void on_dead(struct node *n, struct now now, struct peer *p, uint16_t why,
 		    struct outbox *out)
 {
@@ -382,7 +342,7 @@ static void on_dead(struct node *n, struct now now, struct peer *p, uint16_t why
 	/* who closes a path that stood has no use for the one before either */
 	if ((p->state == PEER_OPENING || why == TUNNEL_SILENT) && peer_goes_back(n, now, p, out))
 		return;
-	drop_before(n, now, p, out);
+	peer_drop_before(n, now, p, out);
 	memset(&p->path, 0, sizeof p->path);
 	p->state = PEER_IDLE;
 	p->failed = why == TUNNEL_NO_ANSWER || why == TUNNEL_SILENT;
@@ -441,7 +401,7 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 		return;
 	}
 	if (!p && note->kind == NODE_DEAD)
-		before_died(n, &note->path);
+		peers_before_died(n, &note->path);
 	if (!p)
 		return;
 	switch (note->kind) {
@@ -452,7 +412,7 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 		p->asked = 0;	/* the limit is for those who cannot be reached */
 		node_alarm(n, &p->alarm, ALARM_PEER,
 			   id_is_zero(&p->before) ? NEVER : now.boot + LINGER);
-		flush_held(n, now, p, out);
+		peer_flush(n, now, p, out);
 		status_peer_up(n, now, p, out);
 		break;
 	case NODE_DEAD:
@@ -492,30 +452,6 @@ static void match_id(void *arg, struct link *link)
 		s->found = p;
 }
 
-struct widening {
-	struct node *n;
-	struct now now;
-	struct outbox *out;
-};
-
-static void ask_anew(void *arg, struct link *link)
-{
-	struct peer *p = LINK_OWNER(link, struct peer, by4);
-	struct widening *w = arg;
-
-	if (p->fqdn[0] && (p->state == PEER_OPENING ||
-			   (p->state == PEER_UP && p->route <= ROUTE_RELAY6)))
-		nms_ask(w->n, w->now, p->fqdn, 0, NULL, ASK_PATH, w->out);
-}
-
-void peers_widened(struct node *n, struct now now, struct outbox *out)
-{
-	struct widening w = { n, now, out };
-
-	n->widened = NEVER;
-	table_each(&n->peers4, ask_anew, &w);
-}
-
 bool peers_lost(struct node *n, struct now now, const struct id *node_id, struct outbox *out)
 {
 	struct identity_search s = { node_id, NULL };
@@ -523,7 +459,7 @@ bool peers_lost(struct node *n, struct now now, const struct id *node_id, struct
 
 	table_each(&n->peers4, match_id, &s);
 	if (s.found)
-		drop_before(n, now, s.found, out);
+		peer_drop_before(n, now, s.found, out);
 	if (!s.found || s.found->state != PEER_UP)
 		return false;
 	old = s.found->path;
@@ -571,7 +507,7 @@ void peers_alarm(struct node *n, struct now now, struct peer *p, struct outbox *
 		memset(&p->path, 0, sizeof p->path);
 		peer_fail(n, now, p, REASON_NO_PATH, out);
 	} else if (p->state == PEER_UP) {
-		drop_before(n, now, p, out);
+		peer_drop_before(n, now, p, out);
 	} else if (p->state == PEER_IDLE && p->held) {
 		peer_want(n, now, p, out);
 		if (p->state == PEER_ASKING)

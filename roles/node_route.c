@@ -126,11 +126,8 @@ static void open_path(struct node *n, struct now now, struct peer *p,
 	p->state = PEER_OPENING;
 	p->reason = 0;
 	napt_relayed(n, now, p, &setup);
-	/* one that stands goes on until this one does */
-	if (stands && !id_is_zero(&p->before))
-		path_close(n, now, &p->before, out);
 	if (stands)
-		p->before = old;
+		peer_keep_before(n, now, p, &old, out);
 	else if (!id_is_zero(&old))
 		path_close(n, now, &old, out);
 	if (!p->held)
@@ -177,7 +174,8 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 	p6 = peer_by_ip(n, 6, m.ip6);
 	if (!p)
 		p = p6;
-	if (p && id_equal(&p->path, &m.path)) {		/* our confirmation was lost */
+	/* our confirmation was lost */
+	if (p && (id_equal(&p->path, &m.path) || id_equal(&p->before, &m.path))) {
 		confirm(n, now, h->transaction, &m.path, 0, out);
 		return V_ANSWERED;
 	}

@@ -9,8 +9,7 @@
 #define LOOKED (5 * SEC)
 #define EVERY (50 * MS)			/* a data packet, each way */
 #define GAP (4 * SEC)			/* without one that arrives */
-/* Two faults within a Keep Alive's time may cut a node off from NMS and relay until the next one. */
-#define WORST (25 * SEC)
+#define WORST (7 * SEC)		/* two faults at once: the path dies, and is made anew */
 
 struct story {
 	struct lab *l;
