@@ -85,6 +85,25 @@ static enum verdict on_direction(struct nms *nms, struct now now, struct nms_nod
 
 /* ---- the front door ---- */
 
+/* What is said to an NMS at all.  The rest is not even opened: no refusal is ever refused. */
+static bool is_heard(uint8_t type)
+{
+	switch (type) {
+	case TYPE_REGISTRATION_REQUEST:
+	case TYPE_KEEP_ALIVE:
+	case TYPE_DIRECTION_REQUEST:
+	case TYPE_NODE_INFO_REQUEST:
+	case TYPE_ROUTE_CONFIRMATION:
+	case TYPE_RELAY_RESPONSE:
+	case TYPE_RELAY_REPORT:
+	case TYPE_VANTAGE_REQUEST:
+	case TYPE_VANTAGE_REPORT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* What a node never says, and what a TRS does not. */
 static bool may_say(uint8_t kind, uint8_t type)
 {
@@ -187,7 +206,7 @@ static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, si
 		return v;
 	if (n > DATAGRAM_MAX)
 		return V_DROP_SHORT;
-	if (type_key(h.type) != KEY_COMMON)
+	if (!is_heard(h.type))
 		return V_DROP_TYPE;
 	if (!nms->listening || !tokens_valid(&nms->tokens, ms, h.token))
 		return V_DROP_TOKEN;

@@ -14,7 +14,7 @@ bool point_set(struct vantage_point *p, const struct msg_vantage_point *m, const
 	memcpy(p->addr.ip, m->ip, family == 4 ? 4 : 16);
 	p->other_port = m->other_port;
 	p->next = NEVER;
-	if (!m->port || ip_is_multicast(family, p->addr.ip))
+	if (!m->port || !(ip_is_usable(family, p->addr.ip) || ip_is_loopback(family, p->addr.ip)))
 		return false;
 	memcpy(key.b, m->key, sizeof key.b);
 	session_vantage(&p->session, &key, self, false);

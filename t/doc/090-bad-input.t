@@ -226,6 +226,19 @@ t/sim/662-amplify.c
 	both ports of a relay: who has her NAPT looked at too, whichever port
 	two services: none gets two
 	a flood: spoofed datagrams with good tokens and known names
+t/sim/663-places.c
+	every address of a table, in a Route Direction: in Route Directions a node writes to
+	the same in a Probe Request: nor does a relay that is to probe them
+	the same in a registration: tells of a node's own addresses those that mean something
+	the same as a mapped address: at none that is not a host's
+	the same as a vantage point: from a host's address, or its own host's
+t/net/655-abuse.t
+	Hole Punchings from a victim's address, by the kernel: the victim gets
+	a third address, by the kernel: are not bound to it
+	replay of capsules, by the kernel: no program sees anything twice
+	everything forged from a victim's address: from the victim's address get no answer
+	STUN from a victim's address: STUN requests of
+	200,000 datagrams: datagrams from everywhere
 t/unit/425-trs-model.c
 	any order of requests, bindings, data: relay and model never differ
 

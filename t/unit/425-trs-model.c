@@ -471,7 +471,7 @@ int main(void)
 	     m->ended_in[V_ANSWERED], m->ended_in[V_CONTROL], m->ended_in[V_RELAYED],
 	     m->ended_in[V_DROP_QUOTA], m->ended_in[V_DROP_UNBOUND], m->ended_in[V_DROP_STRANGER]);
 	ok(m->ended_in[V_RELAYED] > steps / 2 && m->ended_in[V_DROP_QUOTA] > steps / 100 &&
-	   m->ended_in[V_CONTROL] > steps / 50 && m->did[6] && m->did[7], "who met all there is");
+	   m->ended_in[V_CONTROL] > steps / 100 && m->did[6] && m->did[7], "who met all there is");
 	pass(m, 700 * SEC);
 	compare(m);
 	ok(!m->s.t[0]->paths.n && !m->s.t[1]->paths.n && !m->s.t[2]->paths.n && !m->s.t[0]->members.n &&
