@@ -83,15 +83,17 @@ static bool is_loopback(const struct addr *a)
 	return a->family == 4 ? a->ip[0] == 127 : memcmp(a->ip, one, sizeof one) == 0;
 }
 
-/* Another address of that server, where asking can harm nobody who is none. */
+/* An address that this server may name: to be written to, and nobody's who can be harmed by that. */
+static bool is_place(const struct addr *a, const struct addr *server)
+{
+	return a->family == server->family && a->port &&
+	       (ip_is_usable(a->family, a->ip) || (is_loopback(a) && is_loopback(server)));
+}
+
 static bool is_other(const struct addr *other, const struct addr *server)
 {
-	static const uint8_t zero[16];
-
-	return other->family == server->family && other->port && memcmp(other->ip, zero, 16) &&
-	       !(addr_same_ip(other, server) && other->port == server->port) &&
-	       !ip_is_multicast(other->family, other->ip) &&
-	       (!is_loopback(other) || is_loopback(server));
+	return is_place(other, server) &&
+	       !(addr_same_ip(other, server) && other->port == server->port);
 }
 
 static struct probe *question(struct netcheck *n, unsigned family, enum netcheck_question q)
@@ -213,7 +215,7 @@ static void take_answer(struct probe *p, struct now now, const struct batch *in,
 
 	if (!as_asked && !addr_equal(&in->from, &p->to))
 		return;
-	if (m->kind == STUN_ERROR || !as_asked || m->mapped.family != p->to.family) {
+	if (m->kind == STUN_ERROR || !as_asked || !is_place(&m->mapped, &p->to)) {
 		p->state = PROBE_REFUSED;
 		p->error = m->error;
 		return;

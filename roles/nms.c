@@ -75,7 +75,7 @@ static enum verdict on_direction(struct nms *nms, struct now now, struct nms_nod
 	answers_keep(nms->answers, now, &node->link.id, h->transaction, TYPE_NODE_INFO_RESPONSE,
 		     p, n);
 	want.b = d.node_id;
-	want.relay = m.relay != 0;
+	want.relay = m.relay;
 	wipe(&d, sizeof d);
 	if (h->type != TYPE_DIRECTION_REQUEST || r.result || id_equal(&want.a, &want.b))
 		return V_ANSWERED;
@@ -109,6 +109,10 @@ static enum verdict dispatch(struct nms *nms, struct now now, struct nms_node *n
 
 	if (!may_say(node->kind, h->type))
 		return V_DROP_STATE;
+	/* a challenge is told where it was made for: a copy of the request may have come from elsewhere */
+	if (h->type == TYPE_REGISTRATION_REQUEST &&
+	    !addr_equal(&node->reg.mapped[from->family == 6], from))
+		before = NULL;
 	/* a shorter request that bears the same number is another one, and gets no longer answer */
 	if (before && before->len <= body.n) {
 		nms_answer(nms, now, node, h, from, to, before->type, before->body, before->len, out);
@@ -194,8 +198,10 @@ static enum verdict nms_datagram(struct nms *nms, struct now now, uint8_t *p, si
 	if (!node)
 		return V_DROP_STRANGER;
 	v = open_by_node(nms, now, node, p, n, &h, &x, &body, &stamp);
-	if (v != V_PASSED)
+	if (v != V_PASSED) {
+		nms_node_forget(nms, node);
 		return v;
+	}
 	if (stamp < MAX(nms->started, node->floor)) {
 		nms_answer_refusal(nms, now, node, &h, from, to, REASON_STALE, out);
 		return V_DROP_STALE;

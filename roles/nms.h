@@ -115,7 +115,7 @@ struct nms_note {
 	uint32_t transaction;
 	uint16_t reason;
 	uint8_t type;
-	bool relay;			/* NMS_WANT: a relayed one */
+	uint8_t relay;			/* NMS_WANT: 1 a relayed one, 2 by another TRS than before */
 	struct addr from, to;
 	uint32_t len;
 	uint8_t body[2048];
@@ -151,6 +151,8 @@ void register_ack(struct nms *nms, struct now now, struct nms_node *node,
 /* The node of this id if it may talk to us: from memory, else from the store. */
 struct nms_node *nms_node_get(struct nms *nms, struct now now, const struct id *id);
 void nms_node_free(struct nms *nms, struct nms_node *node);
+/* Frees it if nothing authentic ever came from it: a forger knows its name. */
+void nms_node_forget(struct nms *nms, struct nms_node *node);
 /* A new login made a new Common Key: takes it.  False: it is the one we have. */
 bool nms_node_rekeyed(struct nms *nms, struct now now, struct nms_node *node);
 /* When this node must be looked at again. */

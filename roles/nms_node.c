@@ -94,6 +94,12 @@ void nms_node_free(struct nms *nms, struct nms_node *node)
 	free(node);
 }
 
+void nms_node_forget(struct nms *nms, struct nms_node *node)
+{
+	if (!node->session.seen.any && !node->registered && !node->deliveries)
+		nms_node_free(nms, node);
+}
+
 uint64_t nms_registration_life(const struct nms *nms)
 {
 	/* one more second for the retransmissions of the last Keep Alive */
@@ -214,7 +220,10 @@ void nms_answer_refusal(struct nms *nms, struct now now, struct nms_node *node,
 		   uint16_t reason, struct outbox *out)
 {
 	uint8_t body[MSG_SIZE_refusal];
-	size_t n = make_refusal(nms, now, h->type, reason, body);
 
-	nms_answer(nms, now, node, h, from, to, TYPE_REFUSAL, body, n, out);
+	/* whoever is there has proved nothing: no answer is longer than what it answers */
+	if (h->length < MESSAGE_MIN + MSG_SIZE_refusal)
+		return;
+	nms_answer(nms, now, node, h, from, to, TYPE_REFUSAL, body,
+		   make_refusal(nms, now, h->type, reason, body), out);
 }

@@ -113,9 +113,7 @@ bool register_counts(struct nms *nms, struct now now, struct nms_node *node,
 
 	if (node->registered && node->reg.confirmed[f] && addr_equal(&node->reg.mapped[f], from))
 		return true;
-	/* and until it does, no answer is longer than its request */
-	if (h->length >= MESSAGE_MIN + MSG_SIZE_refusal)
-		nms_answer_refusal(nms, now, node, h, from, to, REASON_NOT_REGISTERED, out);
+	nms_answer_refusal(nms, now, node, h, from, to, REASON_NOT_REGISTERED, out);
 	return false;
 }
 

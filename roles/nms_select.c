@@ -18,6 +18,7 @@
 #define GLARE (100 * MS)	/* a finished selection answers a request this much later */
 #define STUCK (20 * SEC)	/* an unfinished one older than this is begun anew */
 #define TRS_TRIED 3		/* of one selection at most */
+#define AGAIN (30 * SEC)	/* so long it is known which TRS a path had */
 
 enum listener { RELAY, RESPONDER, INITIATOR, LISTENERS };
 
@@ -34,14 +35,15 @@ struct word {
 struct selection {
 	struct link link;		/* by pair */
 	struct id asker, other;		/* Node IDs */
-	bool relay_wanted;
+	uint8_t relay_wanted;		/* as in the Direction Request */
 	uint64_t since;			/* boot time of its beginning, or end */
 	uint32_t transaction;		/* of the Direction Request */
 	uint8_t pattern;
 	struct word *word;		/* LISTENERS of them, NULL: all have confirmed */
 	unsigned turn;			/* times it was begun */
-	struct id tried[TRS_TRIED];	/* TRS, the newest last */
+	struct id tried[TRS_TRIED + 1];	/* TRS, the newest last; room for the one that is spared */
 	unsigned tried_n;
+	struct id spared;		/* TRS of the path before, taken if there is no other; or zero */
 };
 
 void pair_id(struct id *pair, const struct id *a, const struct id *b)
@@ -176,16 +178,31 @@ static void open_words(struct selection *s)
 	s->word[INITIATOR].type = TYPE_ROUTE_DIRECTION_I;
 }
 
+/*
+ * A TRS may be out of reach of a node alone, which neither NMS nor TRS can see: then the path
+ * comes to nothing, and the next one is tried by another.
+ */
+static const struct nms_relay *choose_relay(struct nms *nms, struct now now, struct selection *s,
+					    const struct end *a, const struct end *b)
+{
+	const struct nms_relay *relay;
+
+	if (s->tried_n == TRS_TRIED)
+		return NULL;
+	s->tried[s->tried_n] = s->spared;
+	relay = relays_choose(nms, now, &a->reg, &b->reg, s->tried, s->tried_n + 1);
+	return relay ? relay : relays_choose(nms, now, &a->reg, &b->reg, s->tried, s->tried_n);
+}
+
 /* The pattern and all words; 0, or the reason why there is no path. */
 static uint16_t plan_path(struct nms *nms, struct now now, struct selection *s,
 			  const struct end *asker, const struct end *other)
 {
-	const struct nms_relay *relay = NULL;
-	struct plan plan;
+	const struct nms_relay *relay = choose_relay(nms, now, s, asker, other);
+	/* a path that is begun anew anyway may as well be a direct one where there is no relay */
+	bool wanted = s->relay_wanted == 2 ? relay != NULL : s->relay_wanted != 0;
+	struct plan plan = way_plan(nms->env.conf, &asker->reg, &other->reg, wanted, relay != NULL);
 
-	if (s->tried_n < TRS_TRIED)
-		relay = relays_choose(nms, now, &asker->reg, &other->reg, s->tried, s->tried_n);
-	plan = way_plan(nms->env.conf, &asker->reg, &other->reg, s->relay_wanted, relay != NULL);
 	if (!plan.pattern)
 		return REASON_NO_RELAY;
 	if (plan.pattern != 3)
@@ -277,16 +294,21 @@ static void begin(struct nms *nms, struct now now, struct selection *s, struct o
 	}
 }
 
-static struct selection *anew(struct nms *nms, const struct id *pair)
+/* spare: the TRS of the path before, if that is not long ago. */
+static struct selection *anew(struct nms *nms, struct now now, const struct id *pair, bool spare)
 {
 	struct selection *s = find(nms, pair);
+	struct id spared = { { 0 } };
 
+	if (s && spare && s->tried_n && now.boot - s->since < AGAIN)
+		spared = s->tried[s->tried_n - 1];
 	if (s)
 		drop(nms, s);
 	s = calloc(1, sizeof *s);
 	if (!s)
 		abort();
 	s->link.id = *pair;
+	s->spared = spared;
 	table_add(&nms->selections, &s->link);
 	return s;
 }
@@ -302,7 +324,7 @@ void select_want(struct nms *nms, struct now now, const struct nms_note *want,
 	/* under way, or just done: the asker is told as one of the two ends */
 	if (s && now.boot - s->since < (s->word ? STUCK : GLARE))
 		return;
-	s = anew(nms, &pair);
+	s = anew(nms, now, &pair, want->relay == 2);
 	s->asker = want->a;
 	s->other = want->b;
 	s->transaction = want->transaction;
@@ -418,7 +440,7 @@ static void sweep_one(void *arg, struct link *link)
 	struct selection *s = LINK_OWNER(link, struct selection, link);
 	struct sweeping *w = arg;
 
-	if (w->now.boot - s->since >= (s->word ? STUCK : GLARE))
+	if (w->now.boot - s->since >= (s->word ? STUCK : AGAIN))
 		drop(w->nms, s);
 }
 

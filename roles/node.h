@@ -46,6 +46,7 @@ enum ask {
 	ASK_NAME,		/* who has it */
 	ASK_PATH,		/* and a path to it */
 	ASK_RELAY,		/* and a relayed one: the direct way gave no answer */
+	ASK_OTHER_RELAY,	/* the path before gave none, with or without a relay */
 };
 
 /* A question to the NMS: who has this name or address, and perhaps a path to it. */
@@ -85,6 +86,7 @@ struct peer {
 	uint64_t sought;		/* the same, never forgotten */
 	uint64_t opened;		/* boot time of the newest Route Direction taken */
 	uint16_t reason;		/* why the newest try failed, 0: it did not */
+	bool failed;			/* the newest path gave no answer, or none any more */
 	uint8_t route;			/* PEER_UP: enum route_kind of the way in use */
 	struct addr relay[2];		/* IPv4, IPv6: of the path's TRS, family 0: none */
 	struct held *held, **held_end;

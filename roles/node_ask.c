@@ -43,7 +43,7 @@ static void send_query(struct node *n, struct now now, struct query *q, struct o
 	if (!m)
 		abort();
 	m->family = q->family;
-	m->relay = q->want == ASK_RELAY;
+	m->relay = q->want == ASK_OTHER_RELAY ? 2 : q->want == ASK_RELAY;
 	memcpy(m->ip, q->ip, sizeof m->ip);
 	strcpy(m->name, q->name);
 	len = msg_write_direction_request(body, sizeof body, m);

@@ -256,6 +256,7 @@ void peer_fail(struct node *n, struct now now, struct peer *p, uint16_t reason,
 void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *out)
 {
 	uint8_t family = p->fqdn[0] ? 0 : memcmp(p->ip4, "\0\0\0\0", 4) ? 4 : 6;
+	enum ask want = p->failed ? ASK_OTHER_RELAY : ASK_PATH;
 
 	if (p->state != PEER_IDLE)
 		return;
@@ -266,7 +267,7 @@ void peer_want(struct node *n, struct now now, struct peer *p, struct outbox *ou
 	}
 	p->asked = p->sought = now.boot;
 	p->transaction = 0;
-	if (!nms_ask(n, now, p->fqdn, family, family == 4 ? p->ip4 : p->ip6, ASK_PATH, out))
+	if (!nms_ask(n, now, p->fqdn, family, family == 4 ? p->ip4 : p->ip6, want, out))
 		return;
 	p->state = PEER_ASKING;
 }
@@ -339,6 +340,7 @@ static void on_dead(struct node *n, struct now now, struct peer *p, uint16_t why
 
 	memset(&p->path, 0, sizeof p->path);
 	p->state = PEER_IDLE;
+	p->failed = why == TUNNEL_NO_ANSWER || why == TUNNEL_SILENT;
 	p->reason = why == TUNNEL_NO_ANSWER ? REASON_NO_PATH : 0;
 	if (why == TUNNEL_NO_ANSWER)
 		peer_fail(n, now, p, REASON_NO_PATH, out);
@@ -393,6 +395,7 @@ void peers_note(struct node *n, struct now now, unsigned worker, const struct no
 	switch (note->kind) {
 	case NODE_UP:
 		p->state = PEER_UP;
+		p->failed = false;
 		p->route = note->route;
 		p->asked = 0;	/* the limit is for those who cannot be reached */
 		node_alarm(n, &p->alarm, ALARM_PEER, NEVER);

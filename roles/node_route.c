@@ -177,6 +177,8 @@ enum verdict route_taken(struct node *n, struct now now, const struct msg_header
 	}
 	if (peer_by_path(n, &m.path))
 		return V_DROP_STATE;
+	/* an answer to a program may wait there, and what follows takes longer than a round trip */
+	out->flush(out);
 	good = check_peer(n, now, &m, &info);
 	if (!is_sought(n, now, &m, p, good ? info.fqdn : ""))
 		return V_DROP_STATE;

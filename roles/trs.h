@@ -21,6 +21,7 @@
 #define TRS_OF_PAIR 4		/* paths of two nodes on one worker: then the oldest ends */
 #define TRS_STAMP_AGE 5000	/* ms: who has the time right is nearer */
 #define TRS_SEEN 2048
+#define TRS_REQUEST (HEADER_SIZE + MSG_SIZE_tunnel_request + TAG_SIZE)
 
 /* A node that has paths here; its quota is one for all of them. */
 struct trs_member {
@@ -55,6 +56,8 @@ struct trs_path {
 	struct trs_pair *pair;
 	struct trs_path *younger;	/* the next one of the pair */
 	uint64_t opened, expiry;	/* boot times */
+	uint8_t request[TRS_REQUEST];	/* of the initiator, for a responder who is not bound yet */
+	bool waits;			/* there is one */
 };
 
 /* What one worker carries; the agent hears it of all. */

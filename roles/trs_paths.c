@@ -317,6 +317,18 @@ static void bind_end(struct trs *t, struct now now, struct trs_path *path, struc
 	timer_set(&t->timers, &path->timer, path_end(path));
 }
 
+static void send_held(struct trs *t, struct trs_path *path, struct outbox *out)
+{
+	const struct trs_end *to = &path->end[1];
+
+	if (!path->waits || !is_bound(path))
+		return;
+	out_datagram(out, PORT_MAIN, &to->at, &to->to, path->request, TRS_REQUEST);
+	path->waits = false;
+	t->packets++;
+	t->did.octets += TRS_REQUEST;
+}
+
 static enum verdict take_punch(struct trs *t, struct now now, struct trs_path *path, unsigned i,
 			       struct session *s, struct trs_packet *k, struct outbox *out)
 {
@@ -340,6 +352,7 @@ static enum verdict take_punch(struct trs *t, struct now now, struct trs_path *p
 	r.echo = m.challenge;
 	r.challenge = challenge_for(t, path, i, k, now.boot / CHALLENGE_SLOT);
 	punch_answer(t, now, s, &end->sent, k, &r, PORT_MAIN, out);
+	send_held(t, path, out);
 	return V_ANSWERED;
 }
 
@@ -386,15 +399,27 @@ static void send_on(const struct trs_end *to, const struct trs_packet *k, struct
 	item->ecn = k->ecn;
 }
 
+/* Both ends set out at once: who is here first need not ask again when the other has come. */
+static enum verdict hold(struct trs_path *path, unsigned end, const struct trs_packet *k)
+{
+	if (end != 0 || k->h.type != TYPE_TUNNEL_REQUEST || k->n != TRS_REQUEST)
+		return V_DROP_UNBOUND;
+	memcpy(path->request, k->p, TRS_REQUEST);
+	path->waits = true;
+	return V_HELD;
+}
+
 enum verdict relay_forward(struct trs *t, struct now now, struct trs_path *path,
 			   const struct trs_packet *k, struct outbox *out)
 {
 	unsigned i = addr_equal(&path->end[0].at, &k->from) ? 0 : 1;
 
-	if (!is_bound(path) || !addr_equal(&path->end[i].at, &k->from))
+	if (!addr_equal(&path->end[i].at, &k->from))
 		return V_DROP_UNBOUND;
 	if (!within_quota(t, now, &path->end[i], k->n))
 		return V_DROP_QUOTA;
+	if (!is_bound(path))
+		return hold(path, i, k);
 	send_on(&path->end[!i], k, out);
 	path->end[i].heard = now.boot;
 	t->packets++;

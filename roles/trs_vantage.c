@@ -4,9 +4,10 @@
  *
  *   NMS                      TRS                          node
  *    |-- Probe Request ------>|-- Hole Punching ---------->|  arrives: anybody gets in
- *    |                        |<- Hole Punching {c, other} |
+ *    |                        |<- Hole Punching {c} ------|
  *    |                        |-- ACK {c, as seen} ------->|
- *    |                        |-- the same, other port --->|  arrives: whoever has the address
+ *    |                        |<- Hole Punching {c, other} |
+ *    |                        |-- ACK from the other port >|  arrives: whoever has the address
  *
  * The key follows from our Common Key and the Node ID, so nothing is kept about a node; the
  * NMS gives the node the same.
@@ -28,7 +29,7 @@ static void open_session(const struct trs *t, struct session *s, const struct id
 	wipe(&key, sizeof key);
 }
 
-/* Wherever a copy comes from: it is answered once, as there may be two answers. */
+/* Wherever a copy comes from: it is answered once. */
 static bool is_new(struct trs *t, const struct id *node, uint64_t stamp)
 {
 	uint8_t p[16 + 8];
@@ -54,9 +55,9 @@ static enum verdict take_look(struct trs *t, struct now now, struct session *s,
 	    !is_new(t, &k->h.id, stamp))
 		return V_DROP_REPLAY;
 	r.echo = m.challenge;
-	punch_answer(t, now, s, &t->agent->sent, k, &r, PORT_MAIN, out);
-	if (m.other && t->env.conf->trs_stun_port)
-		punch_answer(t, now, s, &t->agent->sent, k, &r, PORT_STUN, out);
+	/* one for one: nobody has proved that he is there */
+	punch_answer(t, now, s, &t->agent->sent, k, &r,
+		     m.other && t->env.conf->trs_stun_port ? PORT_STUN : PORT_MAIN, out);
 	t->agent->looks++;
 	return V_ANSWERED;
 }

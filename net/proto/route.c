@@ -12,6 +12,21 @@
 #define CHECK_LEAST (1 * SEC)	/* between two looks that the other end causes */
 #define ROUND_TRIP (2 * SEC)	/* an answer takes no longer */
 
+const char *route_kind_name(enum route_kind k)
+{
+	static const char *const name[ROUTE_KINDS] = { "relay4", "relay6", "direct4", "direct6",
+						       "lan" };
+
+	return name[k];
+}
+
+const char *route_state_name(enum route_state s)
+{
+	static const char *const name[] = { "new", "trying", "bound", "works", "failed" };
+
+	return name[s];
+}
+
 /* ---- the ways there are ---- */
 
 static enum route_kind kind_of(uint8_t candidate_kind, const struct addr *a)
@@ -146,26 +161,10 @@ static void punch(struct tunnel *t, struct now now, struct route *r, struct outb
 
 static bool is_better(const struct route *a, const struct route *than)
 {
-	if (!than || (than->state != ROUTE_WORKS && !than->hoped))
+	if (!than || than->state != ROUTE_WORKS)
 		return true;
-	if (than->hoped)
-		return a->kind >= than->kind;
 	/* of two alike, the one that answered when the other had long been silent */
 	return a->kind > than->kind || (a->kind == than->kind && than->heard < a->sent);
-}
-
-/* Taken into use, which does not say that it works. */
-static void take(struct tunnel *t, struct route *r)
-{
-	struct routes *all = &t->routes;
-
-	t->remote = r->remote;
-	t->local = r->local;
-	if (all->used == r - all->route)
-		return;
-	all->used = (int8_t)(r - all->route);
-	all->changes++;
-	t->rtt = r->rtt;
 }
 
 static void choose(struct tunnel *t)
@@ -178,20 +177,26 @@ static void choose(struct tunnel *t)
 		if (r->route[i].state == ROUTE_WORKS && (int)i != best &&
 		    is_better(&r->route[i], best < 0 ? NULL : &r->route[best]))
 			best = (int8_t)i;
-	if (best >= 0)
-		take(t, &r->route[best]);
+	if (best < 0)
+		return;
+	t->remote = r->route[best].remote;
+	t->local = r->route[best].local;
+	if (best == r->used)
+		return;
+	r->used = best;
+	r->changes++;
+	t->rtt = r->route[best].rtt;
 }
 
 static void fail(struct route *r)
 {
 	r->state = ROUTE_FAILED;
-	r->bound = r->hoped = false;
+	r->bound = false;
 }
 
 static void works(struct tunnel *t, struct now now, struct route *r, const struct addr *to)
 {
 	r->state = ROUTE_WORKS;
-	r->hoped = false;
 	r->heard = r->answered = now.boot;
 	r->local = *to;
 	choose(t);
@@ -307,22 +312,18 @@ void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 		r = found(t, now, from, to);
 	if (!r)
 		return;
-	/* through a relay nothing comes unless both ends are bound there */
-	if (route_is_relay(r) || (answer && r->state == ROUTE_WORKS)) {
+	/*
+	 * Through a relay nothing comes unless both ends are bound there.  Where nobody told of an
+	 * answer may be a copy that was quicker than the original: only a challenge tells.
+	 */
+	if ((answer && (!r->found || r->state == ROUTE_WORKS)) || route_is_relay(r)) {
 		works(t, now, r, to);
-		return;
+	} else if (r->state != ROUTE_WORKS) {
+		r->local = *to;
+		/* whatever comes says so, and much may come before we are answered */
+		if (now.boot - r->sent >= PUNCH_FIRST)
+			punch_soon(all, now, 3);
 	}
-	if (r->state == ROUTE_WORKS)
-		return;
-	/* a copy that was quicker has another's address: it is used until one has proved itself */
-	r->local = *to;
-	r->heard = now.boot;
-	if (answer && (!used || (used->state != ROUTE_WORKS && !used->hoped))) {
-		r->hoped = true;
-		take(t, r);
-	}
-	if (!answer || !r->challenge)	/* else its ACK is on its way, or the burst goes on */
-		punch_soon(all, now, 3);
 }
 
 /* ---- Hole Punching and ACK ---- */
@@ -485,20 +486,14 @@ static void forget_found(struct routes *r)
 static void end_burst(struct tunnel *t, struct now now)
 {
 	struct routes *r = &t->routes;
-	const struct route *used;
 	unsigned i;
 
 	for (i = 0; i < r->n; i++)
-		if (r->route[i].state == ROUTE_TRYING) {
+		if (r->route[i].state == ROUTE_TRYING)
 			r->route[i].state = ROUTE_FAILED;
-			r->route[i].hoped = false;
-		}
-	choose(t);
 	forget_found(r);
-	used = route_used(t);
 	r->punch = NEVER;
-	r->burst = now.boot + (t->state == TUNNEL_UP && (!used || used->state == ROUTE_WORKS) ?
-			       t->rules.punch : BURST_SOON);
+	r->burst = now.boot + (t->state == TUNNEL_UP ? t->rules.punch : BURST_SOON);
 }
 
 static void tick_burst(struct tunnel *t, struct now now, struct outbox *out)

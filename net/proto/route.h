@@ -52,7 +52,6 @@ struct route {
 	bool found;			/* something came from there, the NMS did not tell of it */
 	struct addr remote, local;	/* local: family 0 until something came */
 	uint64_t challenge;		/* of the Hole Punchings that were not answered yet, 0: none */
-	bool hoped;			/* taken because an answer came from there; its ACK is awaited */
 	bool again;			/* there is more than one of them */
 	uint64_t echo;			/* relay: the TRS's challenge, to be sent back */
 	bool bound;			/* relay: it said so */
@@ -90,7 +89,7 @@ enum verdict route_input(struct tunnel *t, struct now now, uint8_t *p, size_t n,
 			 const struct addr *from, const struct addr *to, struct outbox *out);
 /*
  * Something authentic of this path came from there.  answer: it was an answer to what this end
- * sent, so the way works in both directions.
+ * sent, so the way works in both directions; one that nobody told of has yet to prove it.
  */
 void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 		 const struct addr *to, bool answer);

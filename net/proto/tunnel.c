@@ -101,7 +101,7 @@ static enum verdict on_request(struct tunnel *t, struct now now, const struct ms
 	again = t->state != TUNNEL_WAITING &&
 		memcmp(m.noise, t->request_noise, sizeof m.noise) == 0;
 	/* a different request may replace one that was never confirmed, nothing else */
-	if (!again && t->state == TUNNEL_UP)
+	if (!again && (t->state == TUNNEL_UP || t->heard))
 		return V_DROP_STATE;
 	if (!again)
 		v = kx_take_request(t, now, &m);
@@ -200,11 +200,14 @@ static enum verdict on_response(struct tunnel *t, struct now now, const struct m
 	}
 	if (t->state != TUNNEL_ASKING)
 		return V_DROP_STATE;
+	route_heard(t, now, from, to, true);
+	/* from where nobody told of, and not proven: asked again, it is answered again */
+	if (!route_used(t))
+		return V_DROP_STATE;
 	v = kx_take_response(t, now, &m);
 	if (v != V_PASSED)
 		return v;
 	exchange_end(&t->request);
-	route_heard(t, now, from, to, true);
 	t->state = TUNNEL_UP;
 	kx_forget(t);
 	t->up_since = t->heard = now.boot;
@@ -213,6 +216,16 @@ static enum verdict on_response(struct tunnel *t, struct now now, const struct m
 }
 
 /* ---- capsules ---- */
+
+/* The responder, when the initiator was heard and a way to it has proved itself. */
+static void come_up(struct tunnel *t, struct now now)
+{
+	if (t->state != TUNNEL_ANSWERED || !t->heard || !route_used(t))
+		return;
+	t->state = TUNNEL_UP;
+	kx_forget(t);
+	t->up_since = now.boot;
+}
 
 /* The other end was heard, authentically, under generation g. */
 static void note_heard(struct tunnel *t, struct now now, const struct generation *g,
@@ -227,11 +240,7 @@ static void note_heard(struct tunnel *t, struct now now, const struct generation
 	t->heard = now.boot;
 	t->sent_unheard = 0;
 	t->probe_again = NEVER;
-	if (t->state == TUNNEL_ANSWERED) {
-		t->state = TUNNEL_UP;
-		kx_forget(t);
-		t->up_since = now.boot;
-	}
+	come_up(t, now);
 	/* the responder follows the initiator's generation when it hears it in use */
 	if (!t->setup.initiator && g->number == (uint8_t)(t->keys.current + 1)) {
 		t->keys.current = g->number;
@@ -365,8 +374,11 @@ enum verdict tunnel_input(struct tunnel *t, struct now now, uint8_t *p, size_t n
 	memset(ev, 0, sizeof *ev);
 	if (h->type == TYPE_CAPSULE)
 		return on_capsule(t, now, p, n, h, x, from, to, out, ev);
-	if (h->type == TYPE_HOLE_PUNCHING || h->type == TYPE_ACK)
-		return route_input(t, now, p, n, h, x, from, to, out);
+	if (h->type == TYPE_HOLE_PUNCHING || h->type == TYPE_ACK) {
+		v = route_input(t, now, p, n, h, x, from, to, out);
+		come_up(t, now);
+		return v;
+	}
 	v = session_open(&t->signal, cloud_ms(t->cloud, now), p, n, h, x, &body, &stamp);
 	if (v != V_PASSED)
 		return v;

@@ -37,22 +37,30 @@ void point_start(struct vantage_point *p, struct now now)
 	p->rtt = 0;
 }
 
-void point_punch(struct vantage_point *p, struct registrar *r, struct now now, bool other,
-		 struct outbox *out)
+static void send_punch(struct vantage_point *p, struct registrar *r, struct now now, bool other,
+		       struct outbox *out)
 {
 	struct msg_punch m = { .other = other, .challenge = p->challenge | p->tries };
 	uint64_t ms = cloud_ms(r->cloud, now);
 	uint8_t body[MSG_SIZE_punch], d[DATAGRAM_MAX];
 	size_t n = msg_write_punch(body, sizeof body, &m);
 
-	p->sent[p->tries] = now.boot;
-	p->next = now.boot + (VANTAGE_FIRST << p->tries++);
 	/* a TRS takes each number once: whatever a node says shares them, over either family */
 	p->session.last = r->session.last;
 	n = session_seal(&p->session, ms, p->transaction, TYPE_HOLE_PUNCHING,
 			 tokens_at(&r->tokens, ms), body, n, d);
 	r->session.last = p->session.last;
 	out_datagram(out, PORT_MAIN, &p->addr, NULL, d, n);
+}
+
+void point_punch(struct vantage_point *p, struct registrar *r, struct now now, bool other,
+		 struct outbox *out)
+{
+	send_punch(p, r, now, false, out);
+	if (other)
+		send_punch(p, r, now, true, out);
+	p->sent[p->tries] = now.boot;
+	p->next = now.boot + (VANTAGE_FIRST << p->tries++);
 }
 
 enum verdict point_open(struct vantage_point *p, uint64_t cloud_ms, const uint8_t *d, size_t n,

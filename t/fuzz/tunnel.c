@@ -15,7 +15,7 @@ enum stage { WAITING, ANSWERED, RESPONDER_UP, ASKING, INITIATOR_UP, STAGES };
 /* An AEAD must not be moved: the two ends stay where they are, and are set back octet by octet. */
 static struct tunnel end[2];
 static struct tunnel saved[STAGES];
-static struct addr address[2];
+static struct addr address[4];		/* initiator, responder, the TRS, somebody */
 static struct cloud cloud = { .offset = (int64_t)(CLOUD * MS) };
 static struct tokens tokens;
 
@@ -35,8 +35,8 @@ static void keep(void *arg, const struct out_item *item)
 	memcpy(m->p + HEADROOM, item->buf, item->len);
 }
 
-static enum verdict give(struct tunnel *t, struct now now, uint8_t *p, size_t n,
-			 struct tunnel_event *ev, struct outbox *out)
+static enum verdict give_from(struct tunnel *t, struct now now, const struct addr *from,
+			      uint8_t *p, size_t n, struct tunnel_event *ev, struct outbox *out)
 {
 	struct msg_header h;
 	struct exts x;
@@ -44,8 +44,13 @@ static enum verdict give(struct tunnel *t, struct now now, uint8_t *p, size_t n,
 
 	if (v != V_PASSED)
 		return v;
-	return tunnel_input(t, now, p, n, &h, &x,
-			    &address[t == &end[0]], &address[t != &end[0]], out, ev);
+	return tunnel_input(t, now, p, n, &h, &x, from, &address[!t->setup.initiator], out, ev);
+}
+
+static enum verdict give(struct tunnel *t, struct now now, uint8_t *p, size_t n,
+			 struct tunnel_event *ev, struct outbox *out)
+{
+	return give_from(t, now, &address[t == &end[0]], p, n, ev, out);
 }
 
 static void describe(struct tunnel_setup *s, bool initiator, const uint8_t pub[2][32])
@@ -65,7 +70,9 @@ static void describe(struct tunnel_setup *s, bool initiator, const uint8_t pub[2
 	memcpy(s->own.x25519, pub[self], 32);
 	memcpy(s->peer.x25519, pub[!self], 32);
 	strcpy(s->peer_fqdn, "peer.cyphonic.internal");
-	s->candidates = 1;
+	s->candidates = 2;
+	memset(s->relay.b, 8, 16);
+	s->candidate[1] = (struct candidate){ CANDIDATE_RELAY, address[2] };
 	s->candidate[0] = (struct candidate){ CANDIDATE_MAPPED, address[!self] };
 }
 
@@ -86,6 +93,8 @@ static void meet(void)
 	random_seed(5);
 	ip_parse(&address[0], "192.0.2.5", 4503);
 	ip_parse(&address[1], "2001:db8::6", 4503);
+	ip_parse(&address[2], "192.0.2.9", 4502);
+	ip_parse(&address[3], "198.51.100.1", 4000);
 	for (i = 0; i < 2; i++)
 		x25519_make(pub[i], priv[i]);
 	box->look = keep;
@@ -125,19 +134,24 @@ static uint32_t expected(const struct tunnel *t, uint8_t type, uint8_t flags, st
 static void cook(const struct tunnel *t, struct now now, struct fuzz_in *in,
 		 struct fuzz_piece *out)
 {
+	static const uint8_t seldom[] = { TYPE_TUNNEL_REQUEST, TYPE_TUNNEL_RESPONSE,
+					  TYPE_HOLE_PUNCHING, TYPE_ACK };
 	uint8_t type = fuzz_octet(in), flags = fuzz_octet(in), next = fuzz_octet(in);
 	int8_t step = (int8_t)fuzz_octet(in);
 	struct msg_header h = { .transaction = t->transaction, .version = PROTO_VERSION,
 				.next = next, .id = t->setup.path };
 
-	h.type = type < 128 ? TYPE_CAPSULE : type & 1 ? TYPE_TUNNEL_REQUEST : TYPE_TUNNEL_RESPONSE;
+	h.type = type < 128 ? TYPE_CAPSULE : seldom[type & 3];
 	h.count = h.type == TYPE_CAPSULE ? type & 3 : 0;
-	h.flags = h.type != TYPE_CAPSULE ? 0 :
+	h.flags = h.type != TYPE_CAPSULE ? (type & 2 ? flags & FLAG_DIRECTION : 0) :
 		  (flags & ~FLAG_DIRECTION) | (t->setup.initiator ? FLAG_DIRECTION : 0);
 	h.sequence = expected(t, h.type, h.flags, now) + (uint32_t)step;
 	*out = fuzz_framed(in, HEADER_SIZE, TAG_SIZE);
 	h.length = (uint16_t)out->n;
 	msg_write_header(out->p, HEADER_SIZE, &h);
+	/* an ACK that brings back what was sent */
+	if (h.type == TYPE_ACK && flags & 1 && !next && out->n == MESSAGE_MIN + MSG_SIZE_punch)
+		put64(out->p + HEADER_SIZE + 10, t->routes.route[flags >> 1 & 1].challenge);
 }
 
 static void check(const struct tunnel *t, const struct fuzz_piece *d, enum verdict v,
@@ -183,11 +197,11 @@ static void step(struct tunnel *t, struct now *now, struct fuzz_in *in, struct o
 		break;
 	case 3:
 		d = fuzz_framed(in, 0, 0);
-		check(t, &d, give(t, *now, d.p, d.n, &ev, out), &ev);
+		check(t, &d, give_from(t, *now, &address[op >> 6], d.p, d.n, &ev, out), &ev);
 		break;
 	default:
 		cook(t, *now, in, &d);
-		check(t, &d, give(t, *now, d.p, d.n, &ev, out), &ev);
+		check(t, &d, give_from(t, *now, &address[op >> 6], d.p, d.n, &ev, out), &ev);
 		break;
 	}
 	out->flush(out);

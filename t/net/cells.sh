@@ -27,12 +27,31 @@ services() {
 	eventually 10 is_ready trs || bail "the relay registers"
 }
 
+sites=()
+
 # site NAME NUMBER KIND [OPTION...]: box boxNAME, which proves itself, 20 ms from the Internet
 site() {
 	napt "box$1" "${@:2}"
 	proves_napt "box$1"
 	line "box$1" --delay 20
 	proves_line "box$1"
+	sites+=("box$1")
+}
+
+# acquaint: all sites are at one link; looking for neighbours there would take a round trip, which
+# in the Internet is nobody's
+acquaint() {
+	local a b busy=()
+
+	for a in "${sites[@]}"; do
+		for b in "${sites[@]}"; do
+			[[ $a < $b ]] || continue
+			on $a ping -n -c 1 -W 2 10.0.0.${box_number[$b]} & busy+=($!)
+			! box_ipv6 $a || ! box_ipv6 $b || on $a ping -n -c 1 -W 2 fd00::${box_number[$b]} &
+			busy+=($!)
+		done
+	done >"$W/acquaint.log" 2>&1
+	wait "${busy[@]}"
 }
 
 # enter NODE BOX NUMBER [LINES]: a node of alice's on the LAN of a box
@@ -51,10 +70,11 @@ knows() {
 		[ "$(status "$1" --json | grep -cE '"filtering": "[a-z]+-')" = "$registered" ]
 }
 
-# know NODE...
+# know NODE...: and the sites each other
 know() {
 	local h
 
+	acquaint
 	for h in "$@"; do eventually 12 knows "$h" ${families-} || bail "$h knows its NAPT"; done
 }
 
@@ -171,20 +191,19 @@ relayed() {
 
 # table KIND,KIND...: a site for each kind on either side, and all those pairs
 table() {
-	local pair kind side number=10 nodes=() before busy
+	local pair name number=10 nodes=() before busy
 
 	services
-	for side in a b; do
-		for kind in $(for pair; do [ $side = a ] && echo "${pair%,*}" || echo "${pair#*,}"; done | sort -u); do
-			site "$side-$(short "$kind")" $((++number)) "$kind"
-			enter "$side-$(short "$kind")" "box$side-$(short "$kind")" 2
-			nodes+=("$side-$(short "$kind")")
-		done
+	for pair in $(printf 'a,%s\n' "${@%,*}" | sort -u) $(printf 'b,%s\n' "${@#*,}" | sort -u); do
+		name=${pair%,*}-$(short "${pair#*,}")
+		site "$name" $((++number)) "${pair#*,}"
+		enter "$name" "box$name" 2
+		nodes+=("$name")
+	done
+	for name in "${nodes[@]}"; do
+		[[ $name = a-* ]] || start "serve-$name" "$name" python3 -u t/net/cell.py serve 7007
 	done
 	know "${nodes[@]}"
-	for node in "${nodes[@]}"; do
-		[[ $node = a-* ]] || start "serve-$node" "$node" python3 -u t/net/cell.py serve 7007
-	done
 	for pair; do each meet "$pair"; done
 	before=$(carried)
 	busy=()
@@ -199,4 +218,16 @@ table() {
 # each DO KIND,KIND
 each() {
 	"$1" "a-$(short "${2%,*}")" "b-$(short "${2#*,}")" "${2%,*}" "${2#*,}"
+}
+
+# ---- other ways ----
+
+# meets A B "WAY CODE" TITLE [SECONDS]: the first ping, and after so long that way
+meets() {
+	local took
+
+	took=$(first_ping "$1" "$2")
+	ok $? "$4: the first ping is answered, after $took ms"
+	eventually "${5-5}" both_say "$1" "$2" "$3"
+	is "$4: $3" "$(why_says "$1" "$2"), $(why_says "$2" "$1")" "$3, $3"
 }

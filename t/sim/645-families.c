@@ -552,6 +552,32 @@ static void relay_out_of_reach(unsigned i)
 	lab_free(s.l);
 }
 
+/*
+ * The nearer one gets out of a's reach while it is used, which no service can see.  A while after
+ * the NMS forgot about the path, the next one is tried by it again.
+ */
+static void relay_gets_lost(uint64_t after, uint64_t most)
+{
+	struct scene s;
+	uint64_t at;
+	int first;
+
+	scene(&s, 666, 2);
+	s.l->relay[1].host->line.delay = 60 * MS;
+	homes(&s, SYMMETRIC, SYMMETRIC);
+	begin(&s);
+	first_ping(&s, 5 * SEC);
+	talk(&s, after);
+	first = relay_of(&s);
+	s.cut_from_a = s.l->relay[0].host;
+	at = first_ping(&s, 60 * SEC);
+	if (!ok(first == 0 && relay_of(&s) == 1 && at <= most, "after %.0f s the relay gets out of reach "
+		"of one of the two: a path by the other %.1f s later", (double)after / SEC,
+		in_ms(at) / 1000))
+		tell(&s);
+	lab_free(s.l);
+}
+
 /* Seconds until a's ping is answered again while it pings each second. */
 static unsigned seconds(struct scene *s)
 {
@@ -655,6 +681,8 @@ int main(void)
 	two_relays(1);
 	relay_out_of_reach(0);
 	relay_out_of_reach(1);
+	relay_gets_lost(10 * SEC, ANEW);
+	relay_gets_lost(100 * SEC, 2 * ANEW);
 	relay_restarts();
 	switched(1);
 	switched(3);

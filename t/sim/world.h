@@ -55,6 +55,8 @@ struct datagram {
 /* What a story does to one: PASS, lose it (a stream's connection breaks), double or delay it. */
 enum fate { PASS, LOSE, DOUBLE, DELAY };
 typedef enum fate spy_fn(void *arg, const struct datagram *d);
+/* Who hears what arrives, as its receiver sees it. */
+typedef void tap_fn(void *arg, struct process *at, const struct datagram *d);
 
 #define DELAYED (50 * MS)		/* what DELAY adds: later datagrams overtake */
 
@@ -171,6 +173,8 @@ struct world {
 	struct seat *current;		/* whose call is under way */
 	spy_fn *spy;
 	void *spy_arg;
+	tap_fn *tap;
+	void *tap_arg;
 };
 
 struct world *world_new(uint64_t seed);

@@ -713,6 +713,25 @@ static void bursts(struct scene *s)
 	end(s);
 }
 
+/* Its end is proved, and it sends at full speed; ours still asks. */
+static void flooded(struct scene *s)
+{
+	struct addr d4 = place(ROUTE_DIRECT4, 1);
+	unsigned i, n = 0;
+
+	all_kinds(s, ROUTE_RELAY4);
+	come_up(s);
+	pass(s, 10 * SEC);
+	for (i = 0; i < 1000; i++) {
+		route_heard(&s->t, s->now, &d4, &here, false);
+		pass(s, 100);
+		n += count(s, TYPE_HOLE_PUNCHING, &d4);
+	}
+	ok(n >= 1 && n <= 3, "a thousand capsules by a way that is not proved cause few Hole Punchings "
+	   "(%u)", n);
+	end(s);
+}
+
 static void together(struct scene *s)
 {
 	struct addr d6 = place(ROUTE_DIRECT6, 1), relay = place(ROUTE_RELAY6, 1);
@@ -759,6 +778,7 @@ int main(void)
 	keepalives(s);
 	suspicion(s);
 	bursts(s);
+	flooded(s);
 	together(s);
 	free(s->out.scratch);
 	free(s);

@@ -403,6 +403,38 @@ static void test_binding(struct scene *s)
 	end(s);
 }
 
+static void test_early(struct scene *s)
+{
+	uint8_t request[TRS_REQUEST], second[TRS_REQUEST], q[DATAGRAM_MAX];
+	struct pair p;
+	struct end *i, *r;
+	size_t n;
+
+	begin(s, 1);
+	pair_make(s, &p, 1);
+	i = &p.end[0];
+	r = &p.end[1];
+	n = capsule(s, &p, 0, sizeof request, request);
+	request[6] = TYPE_TUNNEL_REQUEST;
+	memcpy(second, request, n);
+	second[n - 1] ^= 1;
+	asked(s, &p, 60000, 1);
+	ok(ends(s, &i->at, &i->here, request, n, V_DROP_UNBOUND) && bind_end(s, i),
+	   "a Tunnel Request from an end that is not bound is not kept");
+	ok(ends(s, &i->at, &i->here, request, n, V_HELD) && ends(s, &i->at, &i->here, second, n, V_HELD) &&
+	   ends(s, &r->at, &r->here, request, n, V_DROP_UNBOUND),
+	   "one that comes before the other end is, and the newest counts");
+	memcpy(q, request, n);
+	put16(q + 12, (uint16_t)(n + 1));
+	ok(ends(s, &i->at, &i->here, q, n + 1, V_DROP_UNBOUND), "none of another length");
+	ok(bind_end(s, r) && s->sent_n == 2 && addr_equal(&s->sent[1].to, &r->at) &&
+	   addr_equal(&s->sent[1].from, &r->here) && s->sent[1].len == n &&
+	   memcmp(s->sent[1].p, second, n) == 0, "it goes on when the other has come, behind the ACK");
+	ok(bind_end(s, r) && s->sent_n == 1, "once");
+	pair_free(&p);
+	end(s);
+}
+
 static void test_strangers(struct scene *s)
 {
 	struct pair p;
@@ -821,9 +853,9 @@ static void test_looks(struct scene *s)
 	n = punch(s, &node, 32, 0, true, q);
 	memcpy(copy, q, n);
 	s->sent_n = 0;
-	ok(ends(s, &node.at, &s->here4, q, n, V_ANSWERED) && s->sent_n == 2 &&
-	   s->sent[0].port == PORT_MAIN && s->sent[1].port == PORT_STUN && s->sent[1].len == n &&
-	   read_ack(s, &node, 1, &m), "and from the second port as well if it asks");
+	ok(ends(s, &node.at, &s->here4, q, n, V_ANSWERED) && s->sent_n == 1 &&
+	   s->sent[0].port == PORT_STUN && s->sent[0].len == n && read_ack(s, &node, 0, &m),
+	   "if it asks for that, from the second port, once and no longer");
 	node.at.port++;
 	s->sent_n = 0;
 	ok(ends(s, &node.at, &s->here4, copy, n, V_DROP_REPLAY) && !s->sent_n,
@@ -966,6 +998,7 @@ int main(void)
 	if (!s)
 		return 99;
 	test_binding(s);
+	test_early(s);
 	test_strangers(s);
 	test_challenges(s);
 	test_forged(s);
