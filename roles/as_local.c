@@ -19,11 +19,13 @@
 static bool is_still_good(struct store *s, const char *dir, struct account *a, const char *root)
 {
 	char text[PASSWORD_TEXT + 1 + ROOT_TEXT];
+	bool good = account_get(s, AS_LOCAL_ACCOUNT, a) == STORE_OK &&
+		    state_load(dir, AS_LOCAL_FILE, text, sizeof text) == sizeof text &&
+		    memcmp(text + PASSWORD_TEXT + 1, root, ROOT_TEXT) == 0 &&
+		    password_check(&a->password, text, PASSWORD_TEXT);
 
-	return account_get(s, AS_LOCAL_ACCOUNT, a) == STORE_OK &&
-	       state_load(dir, AS_LOCAL_FILE, text, sizeof text) == sizeof text &&
-	       memcmp(text + PASSWORD_TEXT + 1, root, ROOT_TEXT) == 0 &&
-	       password_check(&a->password, text, PASSWORD_TEXT);
+	wipe(text, sizeof text);
+	return good;
 }
 
 /* The file first: an account whose password nobody knows would be of no use. */

@@ -48,6 +48,7 @@ static bool local_wish(struct trs *t, struct login_wish *w, char *err)
 {
 	struct trs_agent *a = t->agent;
 	char text[256] = "", *root;
+	bool good;
 	long n = state_load(t->env.conf->state, AS_LOCAL_FILE, text, sizeof text - 1);
 
 	root = n > 0 ? strchr(text, '\n') : NULL;
@@ -57,9 +58,10 @@ static bool local_wish(struct trs *t, struct login_wish *w, char *err)
 		root[strcspn(root, "\n")] = '\0';
 		snprintf(a->password, sizeof a->password, "%s", text);
 	}
-	if (!root || !hex_parse(w->pin, sizeof w->pin, root))
-		return false;
+	good = root && hex_parse(w->pin, sizeof w->pin, root);
 	wipe(text, sizeof text);
+	if (!good)
+		return false;
 	w->password = (struct bytes){ (const uint8_t *)a->password, strlen(a->password) };
 	strcpy(a->account, AS_LOCAL_ACCOUNT);
 	strcpy(a->device, AS_LOCAL_DEVICE);

@@ -214,20 +214,14 @@ static void forget_found(struct routes *r)
 static void end_burst(struct tunnel *t, struct now now)
 {
 	struct routes *r = &t->routes;
-	const struct route *used;
 	unsigned i;
 
 	for (i = 0; i < r->n; i++)
-		if (r->route[i].state == ROUTE_TRYING) {
+		if (r->route[i].state == ROUTE_TRYING)
 			r->route[i].state = ROUTE_FAILED;
-			r->route[i].hoped = false;
-		}
-	route_choose(t);
 	forget_found(r);
-	used = route_used(t);
 	r->punch = NEVER;
-	r->burst = now.boot + (t->state == TUNNEL_UP && (!used || used->state == ROUTE_WORKS) ?
-			       t->rules.punch : BURST_SOON);
+	r->burst = now.boot + (t->state == TUNNEL_UP ? t->rules.punch : BURST_SOON);
 }
 
 static void tick_burst(struct tunnel *t, struct now now, struct outbox *out)

@@ -6,6 +6,21 @@
 #define FOUND_LEAST (200 * MS)	/* between two ways that were found */
 #define SUSPECT_LIFE (1 * SEC)	/* the other end talks by another way, and ours gives no answer */
 
+const char *route_kind_name(enum route_kind k)
+{
+	static const char *const name[ROUTE_KINDS] = { "relay4", "relay6", "direct4", "direct6",
+						       "lan" };
+
+	return name[k];
+}
+
+const char *route_state_name(enum route_state s)
+{
+	static const char *const name[] = { "new", "trying", "bound", "works", "failed" };
+
+	return name[s];
+}
+
 /* ---- the ways there are ---- */
 
 static enum route_kind kind_of(uint8_t candidate_kind, const struct addr *a)
@@ -110,29 +125,13 @@ uint8_t route_token(const struct tunnel *t, struct now now, const struct route *
 
 static bool is_better(const struct route *a, const struct route *than)
 {
-	if (!than || (than->state != ROUTE_WORKS && !than->hoped))
+	if (!than || than->state != ROUTE_WORKS)
 		return true;
-	if (than->hoped)
-		return a->kind >= than->kind;
 	/* of two alike, the one that answered when the other had long been silent */
 	return a->kind > than->kind || (a->kind == than->kind && than->heard < a->sent);
 }
 
-/* Taken into use, which does not say that it works. */
-static void take(struct tunnel *t, struct route *r)
-{
-	struct routes *all = &t->routes;
-
-	t->remote = r->remote;
-	t->local = r->local;
-	if (all->used == r - all->route)
-		return;
-	all->used = (int8_t)(r - all->route);
-	all->changes++;
-	t->rtt = r->rtt;
-}
-
-void route_choose(struct tunnel *t)
+static void choose(struct tunnel *t)
 {
 	struct routes *r = &t->routes;
 	int8_t best = r->used;
@@ -142,23 +141,29 @@ void route_choose(struct tunnel *t)
 		if (r->route[i].state == ROUTE_WORKS && (int)i != best &&
 		    is_better(&r->route[i], best < 0 ? NULL : &r->route[best]))
 			best = (int8_t)i;
-	if (best >= 0)
-		take(t, &r->route[best]);
+	if (best < 0)
+		return;
+	t->remote = r->route[best].remote;
+	t->local = r->route[best].local;
+	if (best == r->used)
+		return;
+	r->used = best;
+	r->changes++;
+	t->rtt = r->route[best].rtt;
 }
 
 void route_fail(struct route *r)
 {
 	r->state = ROUTE_FAILED;
-	r->bound = r->hoped = false;
+	r->bound = false;
 }
 
 void route_works(struct tunnel *t, struct now now, struct route *r, const struct addr *to)
 {
 	r->state = ROUTE_WORKS;
-	r->hoped = false;
 	r->heard = r->answered = now.boot;
 	r->local = *to;
-	route_choose(t);
+	choose(t);
 }
 
 struct route *route_found(struct tunnel *t, struct now now, const struct addr *from,
@@ -210,7 +215,7 @@ void route_doubt(struct tunnel *t, struct now now)
 		if (r->route[i].state == ROUTE_WORKS &&
 		    now.boot - r->route[i].heard > 2 * t->rules.keepalive)
 			route_fail(&r->route[i]);
-	route_choose(t);
+	choose(t);
 	route_burst(t, now);
 }
 
@@ -256,24 +261,16 @@ void route_heard(struct tunnel *t, struct now now, const struct addr *from,
 		r = route_found(t, now, from, to);
 	if (!r)
 		return;
-	/* through a relay nothing comes unless both ends are bound there */
-	if (route_is_relay(r) || (answer && r->state == ROUTE_WORKS)) {
-		route_works(t, now, r, to);
-		return;
-	}
-	if (r->state == ROUTE_WORKS)
-		return;
-	r->local = *to;
-	r->heard = now.boot;
 	/*
-	 * An answer from where it was asked is used until a way has proved itself.  One from where
-	 * nobody told of may be a copy that was quicker than the original: only a challenge tells.
+	 * Through a relay nothing comes unless both ends are bound there.  Where nobody told of an
+	 * answer may be a copy that was quicker than the original: only a challenge tells.
 	 */
-	if (answer && !r->found && (!used || (used->state != ROUTE_WORKS && !used->hoped))) {
-		r->hoped = true;
-		take(t, r);
+	if ((answer && (!r->found || r->state == ROUTE_WORKS)) || route_is_relay(r)) {
+		route_works(t, now, r, to);
+	} else if (r->state != ROUTE_WORKS) {
+		r->local = *to;
+		/* whatever comes says so, and much may come before we are answered */
+		if (now.boot - r->sent >= PUNCH_FIRST)
+			punch_soon(all, now, 3);
 	}
-	/* whatever comes says so, and much may come before we are answered */
-	if (now.boot - r->sent >= PUNCH_FIRST)
-		punch_soon(all, now, 3);
 }

@@ -52,7 +52,6 @@ struct route {
 	bool found;			/* something came from there, the NMS did not tell of it */
 	struct addr remote, local;	/* local: family 0 until something came */
 	uint64_t challenge;		/* of the Hole Punchings that were not answered yet, 0: none */
-	bool hoped;			/* taken because an answer came from there; its ACK is awaited */
 	bool again;			/* there is more than one of them */
 	uint64_t echo;			/* relay: the TRS's challenge, to be sent back */
 	bool bound;			/* relay: it said so */
@@ -116,7 +115,6 @@ struct route *route_found(struct tunnel *t, struct now now, const struct addr *f
 /* It has proved itself, at our address `to`; the best is used from here on. */
 void route_works(struct tunnel *t, struct now now, struct route *r, const struct addr *to);
 void route_fail(struct route *r);
-void route_choose(struct tunnel *t);
 /* What is sent by the way in use may not arrive. */
 void route_suspect(struct tunnel *t, struct now now);
 bool route_is_suspected(const struct routes *all);

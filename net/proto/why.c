@@ -38,21 +38,6 @@ const char *why_way_text(enum route_kind k)
 	return text[k];
 }
 
-const char *route_kind_name(enum route_kind k)
-{
-	static const char *const name[ROUTE_KINDS] = { "relay4", "relay6", "direct4", "direct6",
-						       "lan" };
-
-	return name[k];
-}
-
-const char *route_state_name(enum route_state s)
-{
-	static const char *const name[] = { "new", "trying", "bound", "works", "failed" };
-
-	return name[s];
-}
-
 /* ---- the facts of a path ---- */
 
 void why_path(struct why_facts *f, const struct tunnel *t)

@@ -48,7 +48,7 @@ struct scene {
 	unsigned workers;
 	struct now now;
 	struct outbox out;
-	struct waiting waiting[64];
+	struct waiting waiting[512];
 	unsigned waits;
 	struct peer peer[PEERS];
 	unsigned peers;
@@ -679,6 +679,69 @@ static void a_crowd_at_dead_relays(struct scene *s)
 	scene_free(s);
 }
 
+/* Relays that refuse, die, drain, are disabled and come back, while all ask for all. */
+static void dice(struct scene *s, unsigned workers)
+{
+	static const char *const label[] = { "t", "u", "v", "a", "b", "c", "d", "e" };
+	struct peer *n[8];
+	struct device d;
+	unsigned i, k, whole = 0, bad = 0, rounds = 3000 * scale();
+	char at[32];
+
+	diag("%u workers", workers);
+	scene_make(s, workers);
+	for (i = 0; i < 8; i++) {
+		snprintf(at, sizeof at, i < 3 ? "198.51.100.%u" : "203.0.113.%u", 10 + i);
+		n[i] = i < 3 ? trs_new(s, label[i], at) : node_new(s, label[i], at, "192.168.1.2");
+		if (i >= 3)
+			look(s, n[i], MAPPING_PORT_DEPENDENT, FILTERING_PORT_DEPENDENT, n[i % 3],
+			     1 + random_u32() % 40, n[(i + 1) % 3], 1 + random_u32() % 40);
+	}
+	for (i = 0; i < rounds; i++) {
+		struct peer *p = n[random_u32() % 8], *t = n[random_u32() % 3];
+
+		switch (random_u32() % 12) {
+		case 0:
+			t->mute = !t->mute;
+			break;
+		case 1:
+			t->result = random_u32() % 2 ? REASON_BUSY : 0;
+			break;
+		case 2:
+			if (device_by_fqdn(s->store, t->fqdn, &d) != STORE_OK)
+				exit(99);
+			d.disabled = random_u32() % 3 == 0;
+			device_put(s->store, &d, false);
+			break;
+		case 3:
+			enrol(s, p);
+			if (p == n[0] || p == n[1] || p == n[2])
+				report(s, p, random_u32() % 1000, random_u32() % 5 == 0);
+			break;
+		case 4:
+			run(s, random_u32() % (8 * SEC));
+			break;
+		case 5:
+			p->mute = p != n[0] && p != n[1] && p != n[2] && random_u32() % 4 == 0;
+			break;
+		default:
+			k = 3 + random_u32() % 5;
+			ask(s, n[k], n[3 + (k - 2 + random_u32() % 4) % 5], random_u32() % 3);
+			run(s, random_u32() % 5 ? 0 : random_u32() % (2 * SEC));
+		}
+		for (k = 3; k < 8; k++) {
+			uint8_t type = random_u32() % 2 ? TYPE_ROUTE_DIRECTION_I : TYPE_ROUTE_DIRECTION_R;
+			struct msg_route_direction m = direction(n[k], type);
+
+			whole += n[k]->heard[type].n && !id_is_zero(&m.path);
+			bad += n[k]->heard[type].n && (id_is_zero(&m.path) || m.certificate.n != 300);
+		}
+		s->order[0] = '\0';
+	}
+	ok(whole && !bad, "whatever becomes of relays, no path is told of that is none (%u, %u)", whole, bad);
+	scene_free(s);
+}
+
 static void choices(struct scene *s)
 {
 	struct peer *x, *y, *a, *b;
@@ -914,6 +977,8 @@ int main(void)
 	silent_relays(s);
 	a_disabled_relay(s);
 	a_crowd_at_dead_relays(s);
+	dice(s, 1);
+	dice(s, WORKERS);
 	choices(s);
 	coming_and_going(s);
 	out_of_place(s);
