@@ -1,5 +1,6 @@
 /* The ways of one path at one end, against a scripted other end and TRS: binding, punching, choice. */
 #include "t/tap.h"
+#include "net/proto/punch.h"
 #include "net/proto/tunnel.h"
 
 #define CLOUD 1800000000000ull		/* ms, when boot time is 0 */
