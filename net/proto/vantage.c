@@ -169,8 +169,11 @@ static enum verdict on_unasked(struct vantage *v, struct now now, const uint8_t 
 
 static enum verdict hold(struct vantage *v, const uint8_t *p, size_t n, const struct addr *from)
 {
-	if (n != sizeof v->early[0].p || v->early_n == VANTAGE_POINTS)
+	if (n != sizeof v->early[0].p)
 		return V_DROP_STATE;
+	/* anybody can send such: the newest count, ours comes right before its key */
+	if (v->early_n == VANTAGE_POINTS)
+		memmove(v->early, v->early + 1, --v->early_n * sizeof *v->early);
 	v->early[v->early_n].from = *from;
 	memcpy(v->early[v->early_n++].p, p, n);
 	return V_HELD;
@@ -427,7 +430,7 @@ static void step_exchange(struct vantage *v, struct now now, struct outbox *out)
 				   x->len, out);
 		break;
 	case EXCHANGE_GAVE_UP:
-		give_up(v, now, VANTAGE_EVERY);
+		give_up(v, now, VANTAGE_SOON);
 		break;
 	}
 }
