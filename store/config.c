@@ -213,6 +213,21 @@ static void check_resolvers(struct load *l)
 					   "listens: name another", addr_text(text, &up->a[i]));
 }
 
+/* The sockets would say "taken by another program", which is not so. */
+static void check_ports(struct load *l)
+{
+	const struct config *c = l->c;
+
+	if (!(c->roles & ROLE_TRS))
+		return;
+	if (c->trs_stun_port == c->trs_port)
+		config_say(l, place_of(l, ROW_OF(trs_stun_port)),
+			   "'trs.stun-port' must be another port than 'trs.port'");
+	if ((c->roles & ROLE_NMS) && (c->trs_port == c->nms_port || c->trs_stun_port == c->nms_port))
+		config_say(l, place_of(l, ROW_OF(nms_port)),
+			   "'nms.port' must be another port than 'trs.port' and 'trs.stun-port'");
+}
+
 static void fill_virtual6(struct config *c)
 {
 	uint8_t hash[32];
@@ -239,6 +254,7 @@ static void check_whole(struct load *l, uint32_t option)
 		config_say(l, place_of(l, ROW_OF(keepalive)),
 			   "'nms.keepalive' must be shorter than 'nms.path-lifetime'");
 	check_resolvers(l);
+	check_ports(l);
 }
 
 int config_load(struct config *c, const char *file, uint32_t roles, FILE *errors)

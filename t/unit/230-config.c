@@ -112,6 +112,12 @@ static const struct wrong {
 	{ "role: nms\nnms: {port: 4294971797}", "from 1 to 65535, not '4294971797'",
 	  "a number that would wrap to 4501 in 32 bits is refused" },
 
+	{ "role: all\nas: {nms: 192.0.2.1}\ntrs: {stun-port: 4502}",
+	  ":3:7: 'trs.stun-port' must be another port than 'trs.port'",
+	  "a relay's two ports are two" },
+	{ "role: all\nas: {nms: 192.0.2.1}\nnms: {port: 4502}",
+	  "'nms.port' must be another port than 'trs.port' and 'trs.stun-port'",
+	  "the relay beside an NMS has ports of its own" },
 	{ "role: nms\nnms: {keepalive: 10}",
 	  "'nms.keepalive' needs a unit (ms, s, m, h or d), as in '10s', not '10'",
 	  "a duration without a unit is refused" },
