@@ -357,6 +357,8 @@ void status_probed(struct node *n, struct now now, const struct peer *p,
 		   const struct node_note *note, struct outbox *out);
 void status_alarm(struct node *n, struct now now, struct ping *ping, struct outbox *out);
 const char *peer_state_name(enum peer_state s);
+/* What ping and why say of a name that status_full_name() does not take. */
+#define NO_NAME_OF_OURS "no name of this overlay ('cyphonic dns ADDRESS' says whose an address is)"
 /* A name as the user types it, with the domain or without; false: no name of the overlay. */
 bool status_full_name(const struct node *n, char out[NAME_SIZE], const char *name);
 

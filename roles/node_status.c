@@ -112,6 +112,7 @@ void status_summary(const void *self, struct summary *s)
 /* Only the agent knows these. */
 static void add_agent(const struct node *n, struct now now, json_t *o)
 {
+	const char *nms = registrar_trouble(&n->registrar);
 	json_t *peers = json_array();
 
 	table_each((struct table *)(uintptr_t)&n->peers4, add_peer, peers);
@@ -120,7 +121,7 @@ static void add_agent(const struct node *n, struct now now, json_t *o)
 	json_object_set_new(o, "ipv4", ip_of(4, n->self.ip4));
 	json_object_set_new(o, "ipv6", ip_of(6, n->self.ip6));
 	json_object_set_new(o, "trouble", json_string(n->login.trouble[0] ? n->login.trouble :
-						      n->tun_trouble));
+						      *nms ? nms : n->tun_trouble));
 	json_object_set_new(o, "key_expiry", json_integer((json_int_t)(n->key_expiry / 1000)));
 	json_object_set_new(o, "certificate_expiry",
 			    json_integer((json_int_t)(n->cert_expiry / 1000)));
@@ -191,8 +192,9 @@ static void probe(struct node *n, struct now now, struct ping *ping, const struc
 bool status_full_name(const struct node *n, char out[NAME_SIZE], const char *name)
 {
 	char both[2 * NAME_SIZE];
+	struct addr a;
 
-	if (!n->known || !name_canonical(out, name))
+	if (!n->known || ip_parse(&a, name, 0) || !name_canonical(out, name))
 		return false;
 	if (name_within(out, n->domain))
 		return true;
@@ -215,14 +217,16 @@ static void start_ping(struct node *n, struct now now, uint32_t handle, json_t *
 		control_error(&n->control, handle, !is_agent(n) ? "not the agent" :
 			      !ping ? "too many pings at once" :
 			      !n->known ? "this node is not logged in yet" :
-			      "no name of this overlay", out);
+			      NO_NAME_OF_OURS, out);
 		return;
 	}
 	ping->handle = handle;
 	node_alarm(n, &ping->alarm, ALARM_PING,
 		   now.boot + (wait > 0 && wait <= 60000 ? (uint64_t)wait * MS : PING_WAIT));
 	p = peers_by_name(n, ping->fqdn);
-	if (p && p->state == PEER_UP)
+	if (strcmp(ping->fqdn, n->fqdn) == 0)
+		status_failed(n, n->fqdn, REASON_ITSELF, out);
+	else if (p && p->state == PEER_UP)
 		probe(n, now, ping, p, out);
 	else
 		peers_want_name(n, now, ping->fqdn, out);

@@ -280,7 +280,7 @@ void why_asked(struct node *n, struct now now, uint32_t handle, json_t *request,
 	if (!is_agent(n) || !q || !name ||
 	    !(n->known ? status_full_name(n, q->fqdn, name) : name_canonical(q->fqdn, name))) {
 		control_error(&n->control, handle, !is_agent(n) ? "not the agent" :
-			      !q ? "too many such questions at once" : "no name of this overlay", out);
+			      !q ? "too many such questions at once" : NO_NAME_OF_OURS, out);
 		return;
 	}
 	q->handle = handle;

@@ -74,7 +74,8 @@ static json_t *ways(const struct trs_agent *a)
 static void add_agent(const struct trs *t, json_t *o)
 {
 	const struct trs_agent *a = t->agent;
-	const char *trouble = a->login.trouble;
+	const char *trouble = a->login.trouble[0] ? a->login.trouble :
+			      registrar_trouble(&a->registrar);
 
 	if (!a->prepared)
 		trouble = "waits for the AS's helper to make its account";

@@ -110,15 +110,6 @@ static json_t *path_of(json_t *workers, const char *peer)
 	return found;
 }
 
-/* "relay4" and the like, short. */
-static const char *way_word(json_t *path)
-{
-	const char *via = text(path, "via");
-
-	return strncmp(via, "relay", 5) == 0 ? "relayed" :
-	       strncmp(via, "direct", 6) == 0 ? "direct" : via;
-}
-
 /* Why it goes no better way; "" where there is none to be had. */
 static const char *reason_of(json_t *path)
 {
@@ -138,7 +129,7 @@ static void show_peer(FILE *out, json_t *peer, json_t *path)
 		snprintf(rtt, sizeof rtt, "%.2f ms",
 			 json_number_value(json_object_get(path, "rtt_ms")));
 	fprintf(out, "%-28s %-15s %-24s %-9s %-7s %-22s %9s %9s %9s%s%s\n", text(peer, "name"),
-		text(peer, "ipv4"), text(peer, "ipv6"), state, way_word(path),
+		text(peer, "ipv4"), text(peer, "ipv6"), state, text(path, "via"),
 		text(path, "remote"), rtt, octets(in, number(path, "octets_in")),
 		octets(sent, number(path, "octets_out")), *reason_of(path) ? "  " : "",
 		reason_of(path));
@@ -185,8 +176,34 @@ static void show_service(FILE *out, json_t *workers, const char *role)
 	if (n)
 		fprintf(out, "%s: %u worker%s\n", role, n, n > 1 ? "s" : "");
 	json_object_foreach(sum, key, value)
-		fprintf(out, "  %-12s %lld\n", key, (long long)json_integer_value(value));
+		fprintf(out, "  %-15s %lld\n", key, (long long)json_integer_value(value));
 	json_decref(sum);
+}
+
+/* Every relay is in the list of one worker of the NMS. */
+static void show_relays(FILE *out, json_t *workers)
+{
+	json_t *worker, *relay;
+	bool first = true;
+	size_t i, j;
+
+	json_array_foreach(workers, i, worker)
+		json_array_foreach(json_object_get(worker, "relays"), j, relay) {
+			json_t *at = json_object_get(relay, "addresses");
+
+			if (!is_role(worker, "nms"))
+				continue;
+			if (first)
+				fprintf(out, "\n%-28s %-9s %7s %7s  %-12s %s\n", "RELAY", "STATE",
+					"LOAD", "PATHS", "REGION", "ADDRESS");
+			first = false;
+			fprintf(out, "%-28s %-9s %5.1f %% %7lld  %-12s %s\n", text(relay, "name"),
+				text(relay, "state"), (double)number(relay, "load") / 10,
+				(long long)number(relay, "paths"), text(relay, "region"),
+				json_array_size(at) ? json_string_value(json_array_get(at, 0)) : "-");
+		}
+	if (!first)
+		fputc('\n', out);
 }
 
 static const char *octets_each_second(char out[24], double n)
@@ -325,6 +342,7 @@ void show_status(FILE *out, json_t *all)
 	show_node(out, workers);
 	show_service(out, workers, "as");
 	show_service(out, workers, "nms");
+	show_relays(out, workers);
 	show_trs(out, workers);
 	json_array_foreach(workers, i, worker)
 		if (json_object_get(worker, "error"))

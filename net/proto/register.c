@@ -73,6 +73,12 @@ unsigned registrar_silence(const struct registrar *r)
 	return least == ~0u ? 0 : least;
 }
 
+const char *registrar_trouble(const struct registrar *r)
+{
+	return registrar_ready(r) || !registrar_silence(r) ? "" :
+	       "the NMS does not answer (does it run, and does this network let UDP out to it?)";
+}
+
 static void seal_to(struct registrar *r, struct now now, const struct way *w,
 		    uint32_t transaction, uint8_t type, const void *body, size_t n,
 		    struct outbox *out)

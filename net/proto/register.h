@@ -58,6 +58,8 @@ unsigned registrar_families(const struct registrar *r);
 void registrar_check(struct registrar *r, struct now now);
 /* Exchanges in a row that nobody answered, by the family that fares better. */
 unsigned registrar_silence(const struct registrar *r);
+/* In words for status, or "" while the NMS answers or is still being tried for the first time. */
+const char *registrar_trouble(const struct registrar *r);
 
 /* Seals and sends one message to the NMS by the best way. False: no way is registered. */
 bool registrar_send(struct registrar *r, struct now now, uint32_t transaction, uint8_t type,

@@ -58,6 +58,8 @@ stop r
 write_relay_config relays attic
 start_relay
 check "a relay on its own host logs in, and registers" eventually 8 relay_is ready
+check "status of the NMS lists it" eventually 5 \
+	sh -c "'$CY' -c $W/cloud.yaml status | grep -E '^attic.$domain +ready .* attic '"
 check "status names it" sh -c "'$CY' -c $W/r.yaml status | grep 'relay attic.$domain: ready'"
 check "and its region" sh -c "'$CY' -c $W/r.yaml status | grep 'region *attic'"
 check "and both families' ways to the NMS" sh -c \
