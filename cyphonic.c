@@ -315,7 +315,12 @@ static int load_config(struct call *c, uint32_t *bits, FILE *errors)
 		cy_log(LOG_ERROR_, "--role=%.60s: roles are as, nms, trs, node, all", c->role);
 		return EXIT_USAGE;
 	}
-	return config_load(&c->conf, config_file(c), *bits, errors) ? EXIT_FAILED : EXIT_DONE;
+	if (config_load(&c->conf, config_file(c), *bits, errors) == 0)
+		return EXIT_DONE;
+	if (c->verb && c->verb->flags & NO_CONFIG && !c->words)
+		cy_log(LOG_ERROR_, "'cyphonic netcheck SERVER', a STUN server or a relay, needs no "
+		       "configuration");
+	return EXIT_FAILED;
 }
 
 /* ---- doing it ---- */
