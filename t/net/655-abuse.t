@@ -148,7 +148,10 @@ before=$(rss) gone=$(dropped)
 abuser x junk 10.0.0.4 4502 $((200000 * SCALE)) >/dev/null
 sleep 0.3
 after=$(rss) gone=$(($(dropped) - gone))
-[ $((after - before)) -le 256 ]
+# the address sanitizer keeps what was freed for a while
+room=256
+! grep -q "sandbox: off, because" "$W/r.log" || room=4096
+[ $((after - before)) -le $room ]
 ok $? "$((200 * SCALE)),000 datagrams from everywhere: the relay's workers have $before KiB before, $after KiB after"
 [ $gone -ge $((100000 * SCALE)) ]
 ok $? "those that the kernel did not drop are counted ($gone)"
