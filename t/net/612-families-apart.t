@@ -28,8 +28,8 @@ node b bob bob-box
 nodes_ready a b
 
 check "the two meet" on a ping -c 3 -i 0.2 -W 3 bob-box.$domain
-check "over IPv4 on one side of the relay" sh -c "'$CY' -c $W/a.yaml status | grep 'relayed.* 10.0.0.4:4502'"
-check "and over IPv6 on the other" sh -c "'$CY' -c $W/b.yaml status | grep 'relayed.* \[fd00::4\]:4502'"
+check "over IPv4 on one side of the relay" sh -c "'$CY' -c $W/a.yaml status | grep 'relay4.* 10.0.0.4:4502'"
+check "and over IPv6 on the other" sh -c "'$CY' -c $W/b.yaml status | grep 'relay6.* \[fd00::4\]:4502'"
 is "the relay has one path with both ends bound" "$(figure r paths) $(figure r bound)" "1 1"
 
 head -c 20000000 /dev/urandom >"$W/sent"
