@@ -120,7 +120,7 @@ yes "$marker" | head -c $size >"$W/www/marked"
 start http b python3 -u -m http.server --directory "$W/www" --bind :: 80
 eventually 5 grep -q Serving "$W/http.log" || bail "the web server starts"
 
-talk honest "$CY" "  rekey-packets: $((150 * SCALE))" cloud r a
+talk honest "$CY" "  rekey-packets: $((60 * SCALE))" cloud r a
 attack honest "$W"/honest/cloud.* "$W"/honest/r.*
 at_least 30 "signalling opened" "he opens the signalling"
 is "all of it" "$(said "signalling unopened")" 0
