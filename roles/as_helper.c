@@ -201,7 +201,7 @@ static void fill_response(const struct as_helper *h, const struct device *d, uin
 	for (i = 0; i < nms->n; i++) {
 		struct msg_address *a = &r->nms[r->nms_n++];
 
-		a->kind = 3;
+		a->kind = ADDRESS_SERVICE;
 		a->family = nms->a[i].family;
 		a->port = nms->a[i].port;
 		memcpy(a->ip, nms->a[i].ip, 16);

@@ -152,10 +152,6 @@ static void ask_hairpin(struct netcheck *n, unsigned family, uint64_t at)
 
 	if (second->state != PROBE_ANSWERED || first->own)
 		return;
-	/* servers say where that is, and may say what they like */
-	if (!ip_is_usable(first->mapped.family, first->mapped.ip) ||
-	    !ip_is_usable(second->mapped.family, second->mapped.ip))
-		return;
 	ask(question(n, family, HAIRPIN_IN), PORT_STUN, &first->mapped, 0, at);
 	ask(question(n, family, HAIRPIN_OUT), PORT_MAIN, &second->mapped, 0, at);
 }

@@ -81,7 +81,7 @@ static void fill_setup(struct node *n, const struct msg_route_direction *m,
 
 		c->kind = m->candidates[i].kind;
 		c->addr = address_of(&m->candidates[i]);
-		if (c->kind == CANDIDATE_RELAY && !is_reachable(n, c->addr.family))
+		if (c->kind == ADDRESS_SERVICE && !is_reachable(n, c->addr.family))
 			continue;
 		if (is_place(n, &c->addr))
 			s->candidates++;

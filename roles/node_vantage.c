@@ -61,7 +61,7 @@ void napt_relayed(struct node *n, struct now now, struct peer *p, const struct t
 
 	memset(p->relay, 0, sizeof p->relay);
 	for (i = 0; i < s->candidates; i++)
-		if (s->candidate[i].kind == CANDIDATE_RELAY)
+		if (s->candidate[i].kind == ADDRESS_SERVICE)
 			p->relay[s->candidate[i].addr.family == 6] = s->candidate[i].addr;
 	wrote_to(n, now, p);
 }

@@ -117,7 +117,7 @@ static void start_registration(struct registrar *r, struct now now, struct way *
 
 	for (i = 0; i < 2; i++)
 		if (r->way[i].local.family)
-			m.real[m.real_n++] = address_part(1, &r->way[i].local);
+			m.real[m.real_n++] = address_part(ADDRESS_REAL, &r->way[i].local);
 	exchange_start(&w->exchange, now, random_u32(), TYPE_REGISTRATION_REQUEST, body,
 		       msg_write_registration_request(body, sizeof body, &m));
 }

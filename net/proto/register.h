@@ -81,8 +81,6 @@ void registrar_leave(struct registrar *r, struct now now, struct outbox *out);
 void registrar_tick(struct registrar *r, struct now now, struct outbox *out);
 uint64_t registrar_expiry(const struct registrar *r);
 
-enum address_kind { ADDRESS_REAL = 1, ADDRESS_MAPPED, ADDRESS_SERVICE };
-
 /* Between the wire's address part and ours. */
 struct addr address_of(const struct msg_address *m);
 struct msg_address address_part(uint8_t kind, const struct addr *a);

@@ -25,9 +25,9 @@ const char *route_state_name(enum route_state s)
 
 static enum route_kind kind_of(uint8_t candidate_kind, const struct addr *a)
 {
-	if (candidate_kind == CANDIDATE_REAL)
+	if (candidate_kind == ADDRESS_REAL)
 		return ROUTE_LAN;
-	if (candidate_kind == CANDIDATE_RELAY)
+	if (candidate_kind == ADDRESS_SERVICE)
 		return a->family == 6 ? ROUTE_RELAY6 : ROUTE_RELAY4;
 	return a->family == 6 ? ROUTE_DIRECT6 : ROUTE_DIRECT4;
 }
@@ -45,7 +45,7 @@ struct route *route_find(struct routes *r, const struct addr *remote)
 struct route route_back(const struct tunnel *t, const struct addr *from, const struct addr *to)
 {
 	const struct route *r = route_find((struct routes *)(uintptr_t)&t->routes, from);
-	struct route back = { .kind = kind_of(CANDIDATE_MAPPED, from), .remote = *from };
+	struct route back = { .kind = kind_of(ADDRESS_MAPPED, from), .remote = *from };
 
 	if (r)
 		back = *r;
@@ -85,7 +85,7 @@ void route_open(struct tunnel *t, struct now now)
 	r->used = -1;
 	r->has_relay = !id_is_zero(&s->relay);
 	for (i = 0; i < s->candidates; i++)
-		if (s->candidate[i].kind != CANDIDATE_RELAY || r->has_relay)
+		if (s->candidate[i].kind != ADDRESS_SERVICE || r->has_relay)
 			add(r, kind_of(s->candidate[i].kind, &s->candidate[i].addr),
 			    &s->candidate[i].addr);
 	if (r->has_relay) {
@@ -174,7 +174,7 @@ struct route *route_found(struct tunnel *t, struct now now, const struct addr *f
 
 	if (r->used >= 0 && now.boot - r->found < FOUND_LEAST)
 		return NULL;
-	n = add(r, kind_of(CANDIDATE_MAPPED, from), from);
+	n = add(r, kind_of(ADDRESS_MAPPED, from), from);
 	if (!n)
 		return NULL;
 	n->found = true;

@@ -22,11 +22,8 @@
 #define ROUTES 8
 #define CANDIDATES 6		/* in a Route Direction, the relay's addresses among them */
 
-/* Kinds of address on the wire. */
-enum candidate_kind { CANDIDATE_REAL = 1, CANDIDATE_MAPPED, CANDIDATE_RELAY };
-
 struct candidate {
-	uint8_t kind;			/* enum candidate_kind */
+	uint8_t kind;			/* enum address_kind; ADDRESS_SERVICE: the TRS */
 	struct addr addr;
 };
 

@@ -59,7 +59,7 @@ void why_path(struct why_facts *f, const struct tunnel *t)
 	memcpy(f->route, r->route, sizeof f->route);
 	/* an address that is named is there, whatever else was said */
 	for (i = 0; i < s->candidates; i++)
-		if (s->candidate[i].kind == CANDIDATE_MAPPED)
+		if (s->candidate[i].kind == ADDRESS_MAPPED)
 			f->families |= s->candidate[i].addr.family == 6 ? 2 : 1;
 }
 

@@ -39,6 +39,9 @@ enum reason {
 #include "net/proto/wire.def"
 };
 
+/* `kind` of an address: the host's own, as the NMS saw it, or a service's. */
+enum address_kind { ADDRESS_REAL = 1, ADDRESS_MAPPED, ADDRESS_SERVICE };
+
 /* What protects a message of a type. */
 enum type_key { KEY_NONE, KEY_TLS, KEY_COMMON, KEY_TUNNEL, KEY_DATA };
 

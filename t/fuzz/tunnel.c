@@ -72,8 +72,8 @@ static void describe(struct tunnel_setup *s, bool initiator, const uint8_t pub[2
 	strcpy(s->peer_fqdn, "peer.cyphonic.internal");
 	s->candidates = 2;
 	memset(s->relay.b, 8, 16);
-	s->candidate[1] = (struct candidate){ CANDIDATE_RELAY, address[2] };
-	s->candidate[0] = (struct candidate){ CANDIDATE_MAPPED, address[!self] };
+	s->candidate[1] = (struct candidate){ ADDRESS_SERVICE, address[2] };
+	s->candidate[0] = (struct candidate){ ADDRESS_MAPPED, address[!self] };
 }
 
 /* A real meeting of the two, each state on the way kept. */

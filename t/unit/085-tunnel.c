@@ -155,8 +155,8 @@ static void make_setups(struct tunnel_setup s[2], uint8_t priv[2][32])
 	s[1].initiator = false;
 	s[1].own = s[0].peer;
 	s[1].peer = s[0].own;
-	s[0].candidate[0] = (struct candidate){ CANDIDATE_MAPPED, address(1) };
-	s[1].candidate[0] = (struct candidate){ CANDIDATE_MAPPED, address(0) };
+	s[0].candidate[0] = (struct candidate){ ADDRESS_MAPPED, address(1) };
+	s[1].candidate[0] = (struct candidate){ ADDRESS_MAPPED, address(0) };
 }
 
 static const struct tunnel_rules usual = {

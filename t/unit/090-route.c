@@ -205,8 +205,8 @@ static void add(struct scene *s, enum route_kind k, uint8_t n)
 {
 	struct candidate *c = &s->setup.candidate[s->setup.candidates++];
 
-	c->kind = k == ROUTE_LAN ? CANDIDATE_REAL : k <= ROUTE_RELAY6 ? CANDIDATE_RELAY :
-		  CANDIDATE_MAPPED;
+	c->kind = k == ROUTE_LAN ? ADDRESS_REAL : k <= ROUTE_RELAY6 ? ADDRESS_SERVICE :
+		  ADDRESS_MAPPED;
 	c->addr = place(k, n);
 	if (k <= ROUTE_RELAY6)
 		memset(&s->setup.relay, 4, sizeof s->setup.relay);
